@@ -1,0 +1,1 @@
+"""Benchmarks against peers and load users; imports nothing of `caas`."""

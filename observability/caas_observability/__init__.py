@@ -1,0 +1,1 @@
+"""Telemetry set-up for services, the OTLP receiver, correlation and redaction."""

@@ -1,0 +1,1 @@
+"""CAAS: the platform's services and their shared kernel."""

@@ -1,0 +1,1 @@
+"""The report model and its writers: `run.json` in, documents for people and machines out."""
