@@ -1,0 +1,78 @@
+"""The promises the folder layout makes."""
+
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("platform", "conformance", "observability", "reports", "load")
+MODULE_LINES_MAX = 400
+
+
+def tracked() -> list[Path]:
+    """Return every file git knows, as paths below the root."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    names = listed.stdout.decode().split("\0")
+    return [path for name in names if name and (path := ROOT / name).is_file()]
+
+
+def test_top_level_folders_are_not_packages() -> None:
+    """`platform/__init__.py` would shadow the stdlib's `platform`."""
+    assert not list(ROOT.glob("*/__init__.py"))
+    assert not (ROOT / "platform" / "conftest.py").exists()
+    assert not (ROOT / "tests" / "platform").exists()
+
+
+def test_stdlib_platform_wins_from_the_repo_root() -> None:
+    """`python -c` puts the cwd first on sys.path; the stdlib must still win."""
+    code = "import platform; print(platform.__file__)"
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert out.stdout.strip() == platform.__file__
+    assert out.stdout.strip().endswith("platform.py")
+
+
+def test_no_module_grows_beyond_one_concern() -> None:
+    """A module over the cap is split before it is merged."""
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in tracked()
+        if path.suffix == ".py"
+        and path.relative_to(ROOT).parts[0] in PACKAGES
+        and (lines := len(path.read_text().splitlines())) > MODULE_LINES_MAX
+    }
+
+    assert not long
+
+
+def test_no_committed_file_names_a_registry_host() -> None:
+    """A lock that names a host works only where that host is reached."""
+    hosts = re.compile(r"pypi\.[o]rg|python[h]osted\.org|registry\.[n]pmjs|deb\.[d]ebian")
+    naming = [
+        str(path.relative_to(ROOT))
+        for path in tracked()
+        if path.suffix not in {".png", ".ico"} and hosts.search(path.read_text(errors="replace"))
+    ]
+
+    assert not naming
+
+
+def test_nothing_is_hidden_in_a_drawer_called_utils() -> None:
+    """Names say what a module holds."""
+    drawers = {"utils", "helpers", "common", "misc", "manager", "managers"}
+    found = [
+        str(path.relative_to(ROOT))
+        for path in tracked()
+        if path.suffix == ".py" and drawers & {path.stem, *path.relative_to(ROOT).parts}
+    ]
+
+    assert not found
