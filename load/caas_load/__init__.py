@@ -1,1 +1,4 @@
-"""Benchmarks against peers and load users; imports nothing of `caas`."""
+"""Benchmarks against peers: ours and theirs on the same machine, in turn, as ratios.
+
+Imports nothing of `caas`: a service under test is a process that is started and called.
+"""
