@@ -1,0 +1,63 @@
+"""Fixtures every test may use.
+
+The servers are real: one MongoDB and one Valkey for each test process, started on first use and
+thrown away at its end. Tests share them, so each takes its own database name or key prefix.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from caas.kernel.ids import new_id
+from caas.stack.servers import EmbeddedMongo, EmbeddedRedis
+from caas.stack.servers import free_port as find_free_port
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio only."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the servers' files a home outside any test's own directory."""
+    return tmp_path_factory.mktemp("servers")
+
+
+@pytest.fixture(scope="session")
+def mongodb_url(server_dir: Path) -> Iterator[str]:
+    """Give the URL of a MongoDB replica set of one: `MONGODB_URI`, else an embedded one."""
+    if given := os.environ.get("MONGODB_URI"):
+        yield given
+        return
+    server = EmbeddedMongo(server_dir / "mongodb", server_dir / "logs")
+    server.start()
+    yield server.url
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def redis_url(server_dir: Path) -> Iterator[str]:
+    """Give the URL of a Valkey or Redis server: `REDIS_URL`, else an embedded one."""
+    if given := os.environ.get("REDIS_URL"):
+        yield given
+        return
+    server = EmbeddedRedis(server_dir / "redis", server_dir / "logs")
+    server.start()
+    yield server.url
+    server.kill()
+
+
+@pytest.fixture
+def database() -> str:
+    """Give a database name that no other test uses; also good as a key prefix."""
+    return f"test_{new_id().replace('-', '')[:16]}"
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Give a TCP port of 127.0.0.1 that was free a moment ago."""
+    return find_free_port()
