@@ -6,7 +6,7 @@ Not pymongo's client, because that starts threads and the supervisor must have n
 import itertools
 import socket
 import struct
-from typing import Any
+from typing import Any, Self
 
 import bson
 
@@ -27,7 +27,7 @@ class MongoConnection:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout_s)
         self._ids = itertools.count(1)
 
-    def __enter__(self) -> "MongoConnection":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:

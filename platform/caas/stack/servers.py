@@ -27,16 +27,18 @@ CONNECT_RETRY_S = 0.01
 PORT_ATTEMPTS_MAX = 5
 COMMAND_DEADLINE_S = 10.0
 HELLO_AWAIT_MS = 500
+HANDOVER_MS = 100
+IDENTITY_DEADLINE_S = 1.0
 REPLICA_SET = "rs0"
 ELECTION_TIMEOUT_MS = 1000
 HEARTBEAT_INTERVAL_MS = 500
 WIREDTIGER_CACHE_GB = "0.25"
 OPLOG_MB = "64"
 ALREADY_INITIALIZED = 23
-NOT_YET_INITIALIZED = 94
-INVALID_REPLICA_SET_CONFIG = 93
-EXIT_ADDRESS_IN_USE = 48
+PORT_LOST_WORDS = ("Address already in use", "Failed listening on port")
 DIAGNOSIS_SIZE_MAX_BYTES = 64_000
+INFO_CHUNK_BYTES = 8_192
+INFO_SIZE_MAX_BYTES = 64_000
 
 
 def free_port() -> int:
@@ -77,6 +79,7 @@ class EmbeddedServer(ABC):
         self._environ = os.environ if environ is None else environ
         self._ready_deadline_s = ready_deadline_s
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_start_bytes = 0
 
     @property
     @abstractmethod
@@ -97,6 +100,8 @@ class EmbeddedServer(ABC):
         binary = find_program(self.program, self._environ)
         for folder in (self.data_dir, self.log_path.parent):
             folder.mkdir(parents=True, exist_ok=True)
+        if self.log_path.exists():
+            self._log_start_bytes = self.log_path.stat().st_size
         tie = [sys.executable, "-I", "-S", tied_exec.__file__, str(os.getpid())]
         with self.early_log_path.open("wb") as early:
             self._process = subprocess.Popen(  # noqa: S603  # found by find_program
@@ -166,15 +171,20 @@ class EmbeddedServer(ABC):
     def _await_ready(self, deadline: float) -> None:
         """Return once ready; raise `_PortLostError` when the port was taken meanwhile."""
 
-    def _connect(self, deadline: float, connect: Callable[[], Any]) -> Any:
-        """Return what *connect* returns, tried until the server listens or stops."""
+    def _await_answer(self, deadline: float, ask: Callable[[], bool]) -> None:
+        """Return once *ask* does not raise OSError and says yes, or the server stopped.
+
+        *ask* must make sure that it talks to this process: a stranger may hold the port.
+        """
         while True:
             self._require_running()
             try:
-                return connect()
-            except OSError:
-                if time.monotonic() > deadline:
-                    self._give_up("did not answer")
+                if ask():
+                    return
+            except (OSError, ValueError):
+                pass
+            if time.monotonic() > deadline:
+                self._give_up("did not answer")
             # Nothing signals "listening": look again soon, 10 ms is 2 % of a usual start.
             time.sleep(CONNECT_RETRY_S)
 
@@ -183,7 +193,7 @@ class EmbeddedServer(ABC):
         if status is None:
             return
         said = self._diagnosis()
-        if status == EXIT_ADDRESS_IN_USE or "Address already in use" in said:
+        if any(words in said for words in PORT_LOST_WORDS):
             raise _PortLostError
         message = (
             f"{self.program.label} ({self._program_path()}) stopped while starting with status "
@@ -204,8 +214,8 @@ class EmbeddedServer(ABC):
 
     def _diagnosis(self) -> str:
         """Return the server's last complaint, in one line."""
-        for path in (self.early_log_path, self.log_path):
-            lines = _tail(path)
+        for path, start in ((self.early_log_path, 0), (self.log_path, self._log_start_bytes)):
+            lines = _tail(path, start)
             complaints = [text for line in lines if (text := complaint(line))]
             if complaints:
                 return complaints[-1]
@@ -235,21 +245,29 @@ class EmbeddedMongo(EmbeddedServer):
             # Never zlib: CVE-2025-14847 reads the heap through it before authentication.
             *("--networkMessageCompressors", "snappy,zstd"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # A set of one has nobody to hand its primacy to before it stops.
+            *("--setParameter", f"shutdownTimeoutMillisForSignaledShutdown={HANDOVER_MS}"),
             # 9 MB instead of 301 MB of preallocated journal.
             *("--wiredTigerEngineConfigString", "log=(file_max=8MB,prealloc=false)"),
             *("--logpath", str(self.log_path), "--logappend", "--logRotate", "reopen", "--quiet"),
         ]
 
     def _await_ready(self, deadline: float) -> None:
-        left_s = max(deadline - time.monotonic(), CONNECT_RETRY_S)
-        connect = lambda: MongoConnection(self.port, timeout_s=left_s)  # noqa: E731
-        with self._connect(deadline, connect) as connection:
-            try:
+        self._await_answer(deadline, self._is_mine)
+        try:
+            with MongoConnection(self.port, timeout_s=COMMAND_DEADLINE_S) as connection:
                 self._ensure_member(connection)
                 self._await_primary(connection, deadline)
-            except OSError as error:
-                self._require_running()
-                raise StackError(f"MongoDB hung up while starting: {error}") from error
+        except OSError as error:
+            self._require_running()
+            raise StackError(f"MongoDB hung up while starting: {error}") from error
+
+    def _is_mine(self) -> bool:
+        with MongoConnection(self.port, timeout_s=IDENTITY_DEADLINE_S) as connection:
+            sections = dict.fromkeys(("repl", "metrics", "wiredTiger", "locks", "tcmalloc"), 0)
+            status = {"serverStatus": 1, **sections}
+            reply = connection.command(status, timeout_s=IDENTITY_DEADLINE_S)
+            return bool(reply.get("pid") == self.pid)
 
     def _ensure_member(self, connection: MongoConnection) -> None:
         """Make this node the set's only member, also when it was moved to another port."""
@@ -259,7 +277,7 @@ class EmbeddedMongo(EmbeddedServer):
             "heartbeatIntervalMillis": HEARTBEAT_INTERVAL_MS,
         }
         config: dict[str, Any] = {"_id": REPLICA_SET, "members": [member], "settings": timing}
-        command = {"replSetInitiate": config}
+        command: dict[str, Any] = {"replSetInitiate": config}
         reply = connection.command(command, timeout_s=COMMAND_DEADLINE_S)
         if reply.get("code") == ALREADY_INITIALIZED:
             reply = connection.command({"replSetGetConfig": 1}, timeout_s=COMMAND_DEADLINE_S)
@@ -268,7 +286,7 @@ class EmbeddedMongo(EmbeddedServer):
             if member["host"] in hosts or not stored:
                 return
             config["version"] = stored["version"] + 1
-            command = {"replSetReconfig": config, "force": True}
+            command = {"replSetReconfig": config, "force": True}  # no majority to ask
             reply = connection.command(command, timeout_s=COMMAND_DEADLINE_S)
         if not reply.get("ok"):
             reason = reply.get("errmsg", "no reason given")
@@ -309,23 +327,26 @@ class EmbeddedRedis(EmbeddedServer):
         ]
 
     def _await_ready(self, deadline: float) -> None:
-        while not self._connect(deadline, self._ping):
-            if time.monotonic() > deadline:
-                self._give_up("was still loading its data")
-            time.sleep(CONNECT_RETRY_S)
+        self._await_answer(deadline, self._serves)
 
-    def _ping(self) -> bool:
-        """Return whether it serves: while it loads its file it answers `-LOADING`."""
-        with socket.create_connection(("127.0.0.1", self.port), COMMAND_DEADLINE_S) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(64).startswith(b"+PONG")
+    def _serves(self) -> bool:
+        """Return whether this process answers and has loaded its data."""
+        address = ("127.0.0.1", self.port)
+        with socket.create_connection(address, IDENTITY_DEADLINE_S) as connection:
+            connection.sendall(b"INFO server\r\nINFO persistence\r\nQUIT\r\n")
+            answer = b""
+            while part := connection.recv(INFO_CHUNK_BYTES):
+                answer += part
+                if len(answer) > INFO_SIZE_MAX_BYTES:
+                    return False
+        return f"process_id:{self.pid}\r".encode() in answer and b"\nloading:0\r" in answer
 
 
-def _tail(path: Path) -> list[str]:
+def _tail(path: Path, start: int) -> list[str]:
     try:
         with path.open("rb") as log:
-            log.seek(0, os.SEEK_END)
-            log.seek(max(0, log.tell() - DIAGNOSIS_SIZE_MAX_BYTES))
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(0, start, end - DIAGNOSIS_SIZE_MAX_BYTES))
             return log.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         return []

