@@ -1,0 +1,256 @@
+"""Revocations, pushed: every instance follows one Redis stream and answers from memory.
+
+An ended session is refused everywhere as soon as its entry is read, which takes the time of
+a network hop. An instance that can't hear the stream does not guess: after `DEAF_AFTER_S`
+without a reply it answers 503 instead of accepting a token that may have been revoked.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from caas.contracts.auth import (
+    CLIENT_TTL_S,
+    REVOCATION_STREAM,
+    RevocationEvent,
+    SessionsRevoked,
+)
+from caas.kernel.errors import UnavailableError
+
+HEARTBEAT_MS = 250
+READ_TIMEOUT_S = 0.75
+DEAF_AFTER_S = 1.0
+RECONNECT_DELAY_S = 0.1
+READ_BATCH_ENTRIES = 1000
+RETAINED_S = CLIENT_TTL_S + 300
+"""How long an entry matters: the longest life of a token that is checked here, and slack."""
+REVOKED_SESSIONS_MAX = 1_000_000
+PUBLISH_TIMEOUT_S = 0.4
+PUBLISH_ATTEMPTS = 2
+PRUNED_PER_HEARTBEAT_MAX = 10_000
+FIELD = b"e"
+
+Subscriber = Callable[[RevocationEvent], None]
+
+_decoder = msgspec.json.Decoder(RevocationEvent)
+
+
+class RevocationsUnknownError(UnavailableError):
+    """The stream can't be heard, so no token can be vouched for."""
+
+    code = "revocations_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("Authentication is temporarily unavailable")
+
+
+class RevocationLog:
+    """The sessions that ended lately, in memory.
+
+    Args:
+        monotonic: Seconds that never run backwards.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._heard_s = float("-inf")
+        self._revoked: set[str] = set()
+        self._expiries: deque[tuple[float, str]] = deque()
+
+    def is_revoked(self, session_id: str) -> bool:
+        """Tell whether the session ended.
+
+        Raises:
+            RevocationsUnknownError: Nothing was heard for `DEAF_AFTER_S`.
+        """
+        if self._monotonic() - self._heard_s > DEAF_AFTER_S:
+            raise RevocationsUnknownError
+        return session_id in self._revoked
+
+    @property
+    def live(self) -> bool:
+        """Whether answers can be given at present."""
+        return self._monotonic() - self._heard_s <= DEAF_AFTER_S
+
+    def heard(self) -> None:
+        """Note that everything published so far has been applied; forget what is too old."""
+        now_s = self._monotonic()
+        self._heard_s = now_s
+        for _ in range(PRUNED_PER_HEARTBEAT_MAX):
+            if not self._expiries or self._expiries[0][0] > now_s:
+                break
+            self._revoked.discard(self._expiries.popleft()[1])
+
+    def revoke(self, session_ids: Sequence[str]) -> None:
+        """Refuse these sessions until their last token has expired.
+
+        Raises:
+            RevocationsUnknownError: `REVOKED_SESSIONS_MAX` are kept already; the feed then
+                stays deaf until some expire, for forgetting one would accept its tokens.
+        """
+        until_s = self._monotonic() + RETAINED_S
+        for session_id in session_ids:
+            if session_id in self._revoked:
+                continue
+            if len(self._revoked) >= REVOKED_SESSIONS_MAX:
+                raise RevocationsUnknownError
+            self._revoked.add(session_id)
+            self._expiries.append((until_s, session_id))
+
+
+class RevocationFeed:
+    """Follows the stream into a `RevocationLog`.
+
+    Args:
+        redis: A client of its own pool or a shared one; one connection is held for good.
+        log: What is kept up to date.
+        on_resume: Called after each (re)connection, once everything missed has been read; the
+            owner of the sessions uses it to publish again what Redis may have lost.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        log: RevocationLog,
+        *,
+        on_resume: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._redis = redis
+        self._log = log
+        self._on_resume = on_resume
+        self._subscribers: list[Subscriber] = []
+        self._task: asyncio.Task[None] | None = None
+        self._resuming: asyncio.Task[None] | None = None
+        self._first = asyncio.Event()
+        self._last_id: bytes | str | None = None
+        self._connected = False
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call *subscriber* with every event, in order; it must not block or raise."""
+        self._subscribers.append(subscriber)
+
+    async def start(self) -> None:
+        """Begin to follow; returns at once, see `wait_live`."""
+        self._task = asyncio.create_task(self._follow(), name="revocation-feed")
+
+    async def wait_live(self, timeout_s: float) -> bool:
+        """Wait until the history has been read; tell whether that happened in time."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._first.wait(), timeout_s)
+        return self._first.is_set()
+
+    async def stop(self) -> None:
+        """Stop following."""
+        for task in (self._task, self._resuming):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+
+    async def probe(self) -> None:
+        """Raise `RevocationsUnknownError` when the stream is not heard: a readiness check."""
+        if not self._log.live:
+            raise RevocationsUnknownError
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(READ_TIMEOUT_S):
+                    await self._read(self._last_id or await self._oldest_that_matters())
+            except (RedisError, OSError, TimeoutError, UnavailableError):
+                self._connected = False
+                await asyncio.sleep(RECONNECT_DELAY_S)
+
+    async def _oldest_that_matters(self) -> str:
+        """Return the stream id to start from, by the server's clock: ids are made of it."""
+        seconds, _ = await self._redis.time()
+        return f"{(seconds - RETAINED_S) * 1000}-0"
+
+    async def _read(self, after: bytes | str) -> None:
+        """Apply what is new after that entry; an empty reply is a heartbeat."""
+        self._last_id = after
+        block_ms = HEARTBEAT_MS if self._connected else None
+        replies = await self._redis.xread(
+            {REVOCATION_STREAM: after}, count=READ_BATCH_ENTRIES, block=block_ms
+        )
+        entries = _entries(replies)
+        for entry_id, fields in entries:
+            self._apply(fields)
+            self._last_id = entry_id
+        if len(entries) < READ_BATCH_ENTRIES:
+            self._log.heard()
+            self._first.set()
+            if not self._connected:
+                self._connected = True
+                self._resume()
+
+    def _apply(self, fields: dict[bytes, bytes]) -> None:
+        try:
+            event = _decoder.decode(fields[FIELD])
+        except (KeyError, msgspec.MsgspecError):
+            return  # written by a newer version; its kind can't concern this one
+        if isinstance(event, SessionsRevoked):
+            self._log.revoke(event.session_ids)
+        for subscriber in self._subscribers:
+            subscriber(event)
+
+    def _resume(self) -> None:
+        if self._on_resume is not None and (self._resuming is None or self._resuming.done()):
+            self._resuming = asyncio.ensure_future(self._on_resume())
+
+
+def _entries(replies: object) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """Return the entries of the one stream read, whichever protocol version answered."""
+    if not replies:
+        return []
+    if isinstance(replies, dict):  # RESP3
+        found = next(iter(replies.values()))
+        return list(found[0] if found and isinstance(found[0], list) else found)
+    assert isinstance(replies, list)  # noqa: S101
+    return list(replies[0][1])
+
+
+class RevocationPublisher:
+    """Puts events on the stream; only the auth service does.
+
+    Args:
+        redis: Any client; must not decode responses.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def publish(self, event: RevocationEvent) -> None:
+        """Append *event*; on return every instance that can hear will have it in a moment.
+
+        Publishing the same event twice is harmless.
+
+        Raises:
+            UnavailableError: Redis did not confirm within `PUBLISH_ATTEMPTS` attempts of
+                `PUBLISH_TIMEOUT_S` each.
+        """
+        payload = msgspec.json.encode(event)
+        cause: Exception | None = None
+        for _ in range(PUBLISH_ATTEMPTS):
+            try:
+                async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+                    await self._append(payload)
+            except (RedisError, OSError, TimeoutError) as error:
+                cause = error
+            else:
+                return
+        raise UnavailableError("The change could not be announced; try again") from cause
+
+    async def _append(self, payload: bytes) -> None:
+        seconds, _ = await self._redis.time()
+        await self._redis.xadd(
+            REVOCATION_STREAM,
+            {FIELD: payload},
+            minid=f"{(seconds - RETAINED_S) * 1000}-0",
+            approximate=True,
+        )
