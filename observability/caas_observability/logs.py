@@ -131,13 +131,14 @@ class Logger(structlog.BoundLoggerBase):
 
 def get_logger(name: str, **fields: Any) -> Logger:
     """Return the logger called *name*; safe at import, before anything is set up."""
-    return structlog.wrap_logger(
+    logger: Logger = structlog.wrap_logger(
         _Output(name),
         processors=[_render_exception, _redact, _emit],
         wrapper_class=Logger,
         context_class=dict,
         **fields,
     )
+    return logger
 
 
 class _Output:
