@@ -1,10 +1,12 @@
-"""Fixtures every test may use.
+"""Fixtures every test may use, and the account of what a run left out.
 
 The servers are real: one MongoDB and one Valkey for each test process, started on first use and
 thrown away at its end. Tests share them, so each takes its own database name or key prefix.
 """
 
 import os
+import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,36 @@ import pytest
 from caas.kernel.ids import new_id
 from caas.stack.servers import EmbeddedMongo, EmbeddedRedis
 from caas.stack.servers import free_port as find_free_port
+
+
+# A marked group runs when its program is on PATH: marker -> program, how to get it.
+PROGRAMS = {
+    "browser": ("chromium", "Chromium is not on PATH (on Debian: apt-get install chromium)"),
+    "node": ("node", "Node.js is not on PATH (version 20 or newer)"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out the groups whose program is missing."""
+    for marker, (program, reason) in PROGRAMS.items():
+        if shutil.which(program) is None:
+            for item in items:
+                if item.get_closest_marker(marker):
+                    item.add_marker(pytest.mark.skip(reason=f"{marker}: {reason}"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name every group that was left out and why, so that green is not taken for complete."""
+    reasons = Counter(
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    terminalreporter.section("left out")
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{count} tests left out: {reason}")
+    if not reasons:
+        terminalreporter.write_line("nothing: every group ran")
 
 
 @pytest.fixture(scope="session")
