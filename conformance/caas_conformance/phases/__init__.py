@@ -1,0 +1,1 @@
+"""The phases of the suite: one module (or package) each, found by being here."""

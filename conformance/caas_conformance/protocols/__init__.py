@@ -1,0 +1,1 @@
+"""Long-lived connections of a case: one module per protocol, each recording wire events."""
