@@ -16,7 +16,6 @@ from caas.kernel.ids import new_id
 from caas.stack.servers import EmbeddedMongo, EmbeddedRedis
 from caas.stack.servers import free_port as find_free_port
 
-
 # A marked group runs when its program is on PATH: marker -> program, how to get it.
 PROGRAMS = {
     "browser": ("chromium", "Chromium is not on PATH (on Debian: apt-get install chromium)"),
