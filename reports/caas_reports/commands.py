@@ -1,0 +1,188 @@
+"""`caas report`: render, compare, import-baseline, open, schema."""
+
+import functools
+import os
+import sys
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+
+from caas_reports import baseline as baselines
+from caas_reports import comparison, formats, runs, schemas, tables
+from caas_reports.context import Context
+from caas_reports.errors import ReportError
+from caas_reports.seed_import import import_report
+
+# The exit codes of `caas`: 2 is click's own, for usage.
+EXIT_ENVIRONMENT = 3
+EXIT_GATE = 4
+SCHEMA_DIRECTORY = Path("reports", "schemas")
+BASELINE_DIRECTORY = Path("conformance", "baselines")
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
+    """End with one line and the exit code for the environment when a report can't be made."""
+
+    @functools.wraps(command)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return command(*args, **kwargs)
+        except ReportError as error:
+            click.echo(f"error: {error}", err=True)
+        except OSError as error:
+            told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            click.echo(f"error: {told}", err=True)
+        sys.exit(EXIT_ENVIRONMENT)
+
+    return guarded
+
+
+@click.group()
+def report() -> None:
+    """Make, compare and open the reports of conformance runs."""
+
+
+@report.command()
+@click.argument("run", required=False)
+@click.option(
+    "--format", "names", multiple=True, type=click.Choice(list(formats.available())),
+    help="Only this format; may be given several times. All when left out.",
+)  # fmt: skip
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False),
+              help="Write here instead of the run's own directory.")  # fmt: skip
+@click.option("--baseline", "baseline_file", type=click.Path(path_type=Path, dir_okay=False),
+              help="Another baseline than the committed one.")  # fmt: skip
+@_one_line_errors
+def render(
+    run: str | None, names: tuple[str, ...], output: Path | None, baseline_file: Path | None
+) -> None:
+    """Write the reports of RUN (a directory, a run.json, a run's id; the latest when left out)."""
+    found, directory = runs.read(run)
+    target = output or directory
+    target.mkdir(parents=True, exist_ok=True)
+    context = _context(directory, baseline_file)
+    for path in formats.write_all(found, target, names=names or None, context=context).values():
+        click.echo(path)
+
+
+def _context(directory: Path, baseline_file: Path | None) -> Context:
+    context = Context.beside(directory)
+    if baseline_file is None:
+        return context
+    return msgspec.structs.replace(context, baseline=baselines.load(baseline_file))
+
+
+@report.command()
+@click.argument("run", required=False)
+@click.argument("other", required=False)
+@click.option("--baseline", "baseline_file", type=click.Path(path_type=Path, dir_okay=False),
+              help="Another baseline than the committed one.")  # fmt: skip
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False),
+              help="Write comparison.md and comparison.html here.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--fail-on-regression", is_flag=True, help="Exit with 4 when anything regressed.")
+@_one_line_errors
+def compare(
+    run: str | None,
+    other: str | None,
+    baseline_file: Path | None,
+    output: Path | None,
+    as_json: bool,  # noqa: FBT001  (click passes flags by name)
+    fail_on_regression: bool,  # noqa: FBT001
+) -> None:
+    """Set RUN beside the seed's report, or RUN beside the newer OTHER: then and now.
+
+    Each case is fixed, the same, regressed, hardened or not yet covered. The latest run is taken
+    when RUN is left out. Writes comparison.md and comparison.html into the run's directory.
+    """
+    found, directory = runs.read(run)
+    if other is not None:
+        newer, directory = runs.read(other)
+        context = msgspec.structs.replace(
+            _context(directory, baseline_file), other=comparison.with_run(found, newer)
+        )
+        found = newer
+    else:
+        context = _context(directory, baseline_file)
+    result: comparison.RunComparison | comparison.SeedComparison
+    if context.other is not None:
+        result = context.other
+    elif context.baseline is not None:
+        result = comparison.with_seed(found, context.baseline)
+    else:
+        raise ReportError("no baseline found: give --baseline FILE, or a second run")
+    if as_json:
+        encoded = msgspec.json.encode(result, order="deterministic")
+        click.echo(msgspec.json.format(encoded, indent=1))
+    else:
+        tables.show(result, Console())
+    target = output or directory
+    target.mkdir(parents=True, exist_ok=True)
+    for path in tables.write(found, result, target, context):
+        click.echo(path, err=as_json)
+    if fail_on_regression and result.counts[comparison.Change.REGRESSED.value]:
+        sys.exit(EXIT_GATE)
+
+
+@report.command("import-baseline")
+@click.argument("seed_report", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False),
+              help="Where the baseline goes; conformance/baselines/caas-DATE.json by default.",
+              )  # fmt: skip
+@_one_line_errors
+def import_baseline(seed_report: Path, output: Path | None) -> None:
+    """Parse SEED_REPORT, judge what was vacuous in it, and write it without its secrets."""
+    content = seed_report.read_bytes()
+    made = import_report(content, name="", source=seed_report.name)
+    name = output.stem if output else f"caas-{made.generated_at[:10]}"
+    made = msgspec.structs.replace(made, name=name)
+    target = output or BASELINE_DIRECTORY / f"{name}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(baselines.encode(made))
+    tables.show_totals(made, Console())
+    click.echo(target)
+
+
+@report.command("open")
+@click.argument("run", required=False)
+@click.option("--print", "only_print", is_flag=True, help="Print the path, open nothing.")
+@_one_line_errors
+def open_report(run: str | None, only_print: bool) -> None:  # noqa: FBT001
+    """Open the HTML report of RUN, made anew when it is missing."""
+    directory = runs.locate(run)
+    path = directory / formats.available()["html"].FILENAME
+    if not path.is_file():
+        found, directory = runs.read(run)
+        path = formats.write_all(found, directory, names=["html"])["html"]
+    click.echo(path)
+    # Without a display a text browser would take over the terminal.
+    has_display = sys.platform in {"darwin", "win32"} or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    if not only_print and has_display:
+        webbrowser.open(path.as_uri())
+
+
+@report.command()
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False),
+              default=SCHEMA_DIRECTORY, show_default=True)  # fmt: skip
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 when a file is stale.")
+@_one_line_errors
+def schema(output: Path, check: bool) -> None:  # noqa: FBT001
+    """Write the JSON Schemas of run.json and of baselines, generated from the models."""
+    if not check:
+        for path in schemas.write(output):
+            click.echo(path)
+        return
+    stale = schemas.stale(output)
+    for name in stale:
+        click.echo(f"stale: {output / name}: run caas report schema", err=True)
+    sys.exit(1 if stale else 0)

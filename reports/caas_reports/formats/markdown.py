@@ -1,0 +1,259 @@
+"""Markdown in the shape of the seed's report, so that the two can be read side by side.
+
+The seed's parts keep their names and order: Summary; per case Type, Outcome, Started, Ended, Tags,
+then Request, Response and Service Reaction Logs. What the seed lacked comes beside them: what the
+case proves, its checks, and the trace.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import BinaryIO
+
+from caas_reports.context import Context
+from caas_reports.model import Attempt, Case, Check, Exchange, Message, Run, Verdict
+from caas_reports.wording import duration, failure_message, share
+
+NAME = "markdown"
+FILENAME = "report.md"
+WIRE_EVENTS_MAX = 200
+LOG_LINES_MAX = 500
+
+
+def write(run: Run, stream: BinaryIO, context: Context) -> None:  # noqa: ARG001
+    """Write the document."""
+    stream.writelines(line.encode("utf-8", "replace") + b"\n" for line in _document(run))
+
+
+def _document(run: Run) -> Iterator[str]:
+    yield "# CAAS conformance report"
+    yield ""
+    yield f"**Generated:** {run.started_at}"
+    yield f"**Run:** {run.run_id} ({run.status.value}, {run.verdict.value})"
+    yield f"**Command:** {_code(run.command)}"
+    yield f"**Tested:** {_tested(run)}"
+    yield ""
+    yield from _summary(run)
+    yield from _attention(run)
+    for case in run.cases:
+        yield from _case(case)
+
+
+def _tested(run: Run) -> str:
+    versions = [f"{name} {version}" for name, version in sorted(run.target.versions.items())]
+    told = ", ".join(versions)
+    return _line(f"{run.target.description} ({told})" if told else run.target.description)
+
+
+def _summary(run: Run) -> Iterator[str]:
+    counts = run.counts
+    yield "## Summary"
+    for name, count in (
+        ("Total Cases", counts.planned),
+        ("Passed", counts.passed),
+        ("Warnings", counts.warning),
+        ("Failed", counts.failed),
+        ("Errors", counts.error),
+        ("Skipped", counts.skipped),
+        ("Not run", counts.not_run),
+        ("Vacuous", counts.vacuous),
+        ("Flaky", counts.flaky),
+    ):
+        yield f"- {name}: {count}"
+    yield f"- Duration: {duration(run.duration_ms)}"
+    found = run.correlation
+    yield f"- Cases with a trace: {share(found.attempts_with_trace, found.attempts)}"
+    yield f"- Spans owned: {share(found.owned_spans, found.spans)} of {found.spans}"
+    yield f"- Logs owned: {share(found.owned_logs, found.logs)} of {found.logs}"
+    yield (
+        f"- Harness overhead per case: median {duration(run.overhead.median_ms)}, "
+        f"p95 {duration(run.overhead.p95_ms)}"
+    )
+    yield ""
+    if run.gates:
+        yield "| Gate | Verdict | Expected | Actual |"
+        yield "|---|---|---|---|"
+        for gate in run.gates:
+            cells = (gate.name, gate.verdict.value, gate.expected, gate.actual)
+            yield f"| {' | '.join(map(_cell, cells))} |"
+        yield ""
+
+
+def _attention(run: Run) -> Iterator[str]:
+    wanting = [case for case in run.cases if case.verdict is not Verdict.PASSED]
+    if not wanting:
+        return
+    yield "## Needs attention"
+    for case in wanting:
+        yield f"- **{case.id}** {_line(case.title)}: {case.verdict.value}"
+        message = failure_message(case)
+        if message:
+            yield f"  - {_line(message)}"
+    yield ""
+
+
+def _case(case: Case) -> Iterator[str]:
+    last = case.attempts[-1] if case.attempts else None
+    protocols = sorted({exchange.protocol for exchange in last.exchanges}) if last else []
+    yield f"## [{case.id}] {_line(case.title)}"
+    yield f"- **Type:** {', '.join(protocols) or '-'}"
+    yield f"- **Outcome:** {case.verdict.value}{' (flaky)' if case.flaky else ''}"
+    yield f"- **Started:** {last.started_at if last else '-'}"
+    yield f"- **Ended:** {_ended(last) if last else '-'}"
+    yield f"- **Tags:** {_line(', '.join(case.tags))}"
+    yield f"- **Proves:** {_line(case.proves)}"
+    yield f"- **Requirements:** {', '.join(case.requirements) or '-'}"
+    if case.baseline:
+        yield f"- **Replaces seed cases:** {', '.join(map(str, case.baseline))}"
+    if case.reason:
+        yield f"- **Reason:** {_line(case.reason)}"
+    if case.reproduce:
+        yield f"- **Reproduce:** {_code(case.reproduce)}"
+    yield ""
+    for attempt in case.attempts:
+        if len(case.attempts) > 1:
+            yield f"### Attempt {attempt.number}: {attempt.verdict.value}"
+            yield ""
+        yield from _attempt(attempt)
+    yield "---"
+    yield ""
+
+
+def _ended(attempt: Attempt) -> str:
+    started = datetime.fromisoformat(attempt.started_at)
+    ended = started + timedelta(milliseconds=attempt.duration_ms)
+    return ended.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _attempt(attempt: Attempt) -> Iterator[str]:
+    if attempt.failure:
+        yield f"**{attempt.failure.kind}:** {_line(attempt.failure.message)}"
+        yield ""
+        if attempt.failure.detail:
+            yield from _fence("text", attempt.failure.detail)
+    yield from _checks(attempt.checks)
+    for exchange in attempt.exchanges:
+        yield from _exchange(exchange)
+    yield from _logs(attempt)
+    yield from _trace(attempt)
+
+
+def _checks(checks: tuple[Check, ...]) -> Iterator[str]:
+    if not checks:
+        return
+    yield "### Checks"
+    yield "| Check | Level | Requirement | Verdict | At | Expected | Actual |"
+    yield "|---|---|---|---|---|---|---|"
+    for check in checks:
+        head = (check.title, check.level.value, ", ".join(check.requirements), check.verdict.value)
+        for assertion in check.assertions:
+            cells = (*head, assertion.at, assertion.expected, assertion.actual)
+            yield f"| {' | '.join(map(_cell, cells))} |"
+            head = ("", "", "", "")
+        if not check.assertions:
+            yield f"| {' | '.join(map(_cell, (*head, '-', '-', '-')))} |"
+    yield ""
+
+
+def _exchange(exchange: Exchange) -> Iterator[str]:
+    timings = exchange.timings
+    yield "### Request"
+    yield f"{exchange.id}: {exchange.method} {_code(exchange.url)} to {exchange.service}"
+    yield ""
+    yield from _message(exchange.request)
+    yield "### Response"
+    said = exchange.status if exchange.status is not None else exchange.error or "no answer"
+    first = duration(timings.first_byte_ms)
+    yield f"{said} after {duration(timings.total_ms)} (first byte after {first})"
+    yield ""
+    yield from _message(exchange.response)
+    if exchange.events:
+        yield "| At | Direction | Kind | Name | Bytes | Data |"
+        yield "|---|---|---|---|---|---|"
+        for event in exchange.events[:WIRE_EVENTS_MAX]:
+            cells = (
+                f"{event.offset_ms:.1f} ms",
+                event.direction,
+                event.kind,
+                event.name,
+                str(event.bytes),
+                event.data,
+            )
+            yield f"| {' | '.join(map(_cell, cells))} |"
+        if len(exchange.events) > WIRE_EVENTS_MAX:
+            yield f"| | | {len(exchange.events) - WIRE_EVENTS_MAX} more in run.json | | | |"
+        yield ""
+
+
+def _message(message: Message) -> Iterator[str]:
+    if message.headers:
+        yield from _fence("http", "\n".join(f"{name}: {value}" for name, value in message.headers))
+    if message.body:
+        kind = "json" if message.body.lstrip().startswith(("{", "[")) else "text"
+        yield from _fence(kind, message.body)
+
+
+def _logs(attempt: Attempt) -> Iterator[str]:
+    yield "### Service Reaction Logs"
+    ordered = sorted(attempt.logs, key=lambda record: record.offset_ms)
+    for service in sorted({record.service for record in ordered}):
+        lines = [
+            f"[{record.offset_ms:9.3f} ms] {record.level.upper()} {record.message}"
+            + "".join(f" {key}={value}" for key, value in sorted(record.attributes.items()))
+            for record in ordered
+            if record.service == service
+        ]
+        if len(lines) > LOG_LINES_MAX:
+            lines[LOG_LINES_MAX:] = [f"({len(lines) - LOG_LINES_MAX} more in run.json)"]
+        yield f"#### {service}"
+        yield from _fence("text", "\n".join(lines))
+    if not ordered:
+        yield "None."
+        yield ""
+
+
+def _trace(attempt: Attempt) -> Iterator[str]:
+    if not attempt.trace_id:
+        return
+    yield "### Trace"
+    yield f"{attempt.trace_id}, {len(attempt.spans)} spans"
+    yield ""
+    depth = {"": -1}
+    lines = []
+    for span in sorted(attempt.spans, key=lambda span: (span.offset_ms, -span.duration_ms)):
+        depth[span.span_id] = depth.get(span.parent_span_id, -1) + 1
+        mark = " !" if span.status == "error" else ""
+        name = f"{'  ' * depth[span.span_id]}{span.service}: {span.name}{mark}"
+        lines.append(f"{span.offset_ms:9.3f} +{span.duration_ms:9.3f} ms  {name}")
+    if lines:
+        yield from _fence("text", "\n".join(lines))
+
+
+def _fence(kind: str, text: str) -> Iterator[str]:
+    """Fence a text with more backticks than stand in it."""
+    longest = max((len(run) for run in _backtick_runs(text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield f"{fence}{kind}"
+    yield text
+    yield fence
+    yield ""
+
+
+def _backtick_runs(text: str) -> list[str]:
+    return [run for run in "".join(c if c == "`" else " " for c in text).split() if run]
+
+
+def _line(text: str) -> str:
+    """Put a text on one line, its angle brackets and pipes harmless."""
+    return " ".join(text.split()).replace("<", "&lt;").replace("|", "\\|")
+
+
+def _cell(text: str) -> str:
+    return _line(text) or " "
+
+
+def _code(text: str) -> str:
+    flat = " ".join(text.split())
+    longest = max((len(run) for run in _backtick_runs(flat)), default=0)
+    ticks = "`" * (longest + 1)
+    pad = " " if longest else ""
+    return f"{ticks}{pad}{flat}{pad}{ticks}"
