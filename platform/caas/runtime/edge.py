@@ -1,0 +1,350 @@
+"""The one ASGI layer of a service: what every request gets, once, before any route sees it.
+
+In order: correlation id and server span; the limits of `edge_limits`; a fast route, a raw
+prefix handler or Litestar; the answer with security, CORS and trace headers; metrics and the
+access log inside the span. A client can't make it answer 5xx.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from caas.runtime import edge_limits as limits
+from caas.runtime.body import Inbound
+from caas.runtime.cors import CorsPolicy
+from caas.runtime.deadline import parse_deadline, set_deadline
+from caas.runtime.fast import FastHandler, FastRequest, FastResponse, RawHandler
+from caas.runtime.headers import SECURITY_HEADERS
+from caas.runtime.peers import PeerTrust
+from caas.runtime.problems import RefusalError, Style, problem_of, record_problem
+from caas.runtime.reply import Reply
+from caas.runtime.routing import AllowedMethods
+from caas_observability.logs import get_logger
+from caas_observability.metrics import http_server
+from caas_observability.tracing import Span, start_server_span
+
+__all__ = [
+    "Edge",
+    "EdgeOptions",
+    "FastHandler",
+    "FastRequest",
+    "FastResponse",
+    "RawHandler",
+]
+
+CORRELATION_ID_MAX_CHARS = 128
+CLIENT_GONE_STATUS = 499  # in logs and metrics only, as nginx has it
+_CORRELATION_CHARS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_FAILED = 400
+_SERVER_ERROR = 500
+
+_access = get_logger("caas.access")
+
+
+class EdgeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How one service's edge differs.
+
+    Attributes:
+        style: Whose members problem documents have beside RFC 9457's.
+        body_types: Media types of bodies beside JSON, lower case.
+        body_max_bytes: The largest body, inclusive.
+        log_all: Whether unsampled, successful requests are logged as well.
+    """
+
+    trust: PeerTrust
+    cors: CorsPolicy
+    style: Style = "service"
+    body_types: frozenset[bytes] = frozenset()
+    body_max_bytes: int = limits.BODY_MAX_BYTES
+    log_all: bool = False
+
+
+class Edge:
+    """Wraps a Litestar application; see the module.
+
+    Attributes:
+        litestar: The wrapped application.
+        allowed: Finds the methods of a path.
+        repeatable: Query parameters that are documented as lists.
+        proxy: Raw handlers by path prefix, the longest first.
+    """
+
+    __slots__ = ("_fast", "_options", "_prefixes", "allowed", "litestar", "proxy", "repeatable")
+
+    def __init__(
+        self,
+        litestar: ASGIApp,
+        options: EdgeOptions,
+        *,
+        allowed: AllowedMethods,
+        proxy: Mapping[str, RawHandler],
+        repeatable: frozenset[str] = frozenset(),
+    ) -> None:
+        self.litestar = litestar
+        self.allowed = allowed
+        self.repeatable = repeatable
+        self.proxy = sorted(proxy.items(), key=lambda item: -len(item[0]))
+        self._options = options
+        self._prefixes = tuple(prefix for prefix, _ in self.proxy)
+        self._fast: dict[tuple[str, bytes], FastHandler] = {}
+
+    def install_fast_routes(self, routes: Mapping[tuple[str, str], FastHandler]) -> None:
+        """Serve *routes*, `(method, path)`, past Litestar; a trailing slash makes no difference."""
+        self._fast = {
+            (method, path.encode("ascii") + slash): handler
+            for (method, path), handler in routes.items()
+            for slash in (b"", b"/")
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event."""
+        if scope["type"] != "http":
+            await self.litestar(scope, receive, send)
+            return
+        started = time.perf_counter()
+        http: Any = scope
+        fields: dict[bytes, bytes] = {}
+        size = 0
+        for name, value in http["headers"]:
+            fields[name] = value
+            size += len(name) + len(value)
+        correlation_id = _correlation_id(fields)
+        verb: str = http["method"]
+        span = start_server_span(
+            verb,
+            traceparent=fields.get(b"traceparent"),
+            tracestate=fields.get(b"tracestate"),
+            attributes_lazy=lambda: _span_attributes(http, fields),
+        )
+        span.correlation_id = correlation_id
+        inbound = Inbound(
+            receive,
+            has_body=b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0",
+        )
+        base = [
+            *SECURITY_HEADERS,
+            (b"x-correlation-id", correlation_id.encode()),
+            (b"traceresponse", span.traceparent().encode()),
+        ]
+        if b"origin" in fields:
+            base += self._options.cors.fields(fields[b"origin"])
+        reply = Reply(send, base, head=verb == "HEAD")
+        request = FastRequest(
+            method="GET" if verb == "HEAD" else verb,
+            path=http["path"],
+            raw_path=http["raw_path"],
+            query=http["query_string"],
+            headers=http["headers"],
+            fields=fields,
+            peer=(http.get("client") or ("",))[0],
+            trust=self._options.trust,
+            span=span,
+            correlation_id=correlation_id,
+        )
+        http_server.active += 1
+        try:
+            self._check(request, size)
+            await self._dispatch(request, http, inbound, reply)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not inbound.gone or task is None:
+                raise
+            task.uncancel()
+        except Exception as error:
+            if not await self._refuse(error, request, reply):
+                raise
+        finally:
+            inbound.close()
+            http_server.active -= 1
+            self._finish(verb, request, reply, time.perf_counter() - started)
+
+    def _check(self, request: FastRequest, header_bytes: int) -> None:
+        """Apply the rules that need no body; raise a `RefusalError`."""
+        fields, headers = request.fields, request.headers
+        if header_bytes > limits.HEADERS_MAX_BYTES or len(headers) > limits.HEADERS_MAX_COUNT:
+            raise RefusalError(431, f"The headers are over {limits.HEADERS_MAX_BYTES} bytes")
+        if len(fields) != len(headers):
+            limits.check_repeats(headers)
+        if b"host" not in fields:
+            raise RefusalError(400, "The Host header is missing", code="bad_framing")
+        if b"transfer-encoding" in fields:
+            limits.check_framing(fields)
+        if (request.method, request.raw_path) not in self._fast:
+            limits.check_target(request.raw_path, request.query)
+            limits.check_path(request.raw_path)
+        if request.query:
+            limits.check_target(request.raw_path, request.query)
+            limits.check_query(request.query, self.repeatable)
+        if b"x-caas-deadline-ms" in fields:
+            request.deadline = parse_deadline(fields[b"x-caas-deadline-ms"])
+
+    async def _dispatch(
+        self, request: FastRequest, scope: Any, inbound: Inbound, reply: Reply
+    ) -> None:
+        if request.deadline is None:
+            await self._route(request, scope, inbound, reply)
+            return
+        set_deadline(request.deadline)
+        try:
+            async with asyncio.timeout(request.deadline - time.monotonic()):
+                await self._route(request, scope, inbound, reply)
+        except TimeoutError:
+            raise RefusalError(503, "The caller's deadline has passed", code="deadline") from None
+
+    async def _route(
+        self, request: FastRequest, scope: Any, inbound: Inbound, reply: Reply
+    ) -> None:
+        method = request.method
+        fast = self._fast.get((method, request.raw_path))
+        if fast is not None:
+            request.route = request.path.rstrip("/")
+            if method in _BODY_METHODS:
+                request.body = await self._read_body(request, inbound)
+            await reply.respond(await fast(request))
+            return
+        if method == "OPTIONS" and b"access-control-request-method" in request.fields:
+            await reply.respond(self._preflight(request))
+            return
+        if request.path.startswith(self._prefixes):
+            raw = self._raw_handler(request)
+            if raw is not None:
+                await self._route_raw(raw, request, inbound, reply)
+                return
+        if method == "OPTIONS":
+            await reply.respond(self._options_answer(request))
+            return
+        await self._route_litestar(request, scope, inbound, reply)
+
+    async def _route_raw(
+        self, raw: RawHandler, request: FastRequest, inbound: Inbound, reply: Reply
+    ) -> None:
+        limit = self._options.body_max_bytes
+        limits.check_declared_size(request.fields, limit)
+        request._stream = lambda: inbound.stream(limit)  # noqa: SLF001 - set by the edge alone
+        inbound.watch()
+        await reply.respond(await raw(request))
+
+    async def _route_litestar(
+        self, request: FastRequest, scope: Any, inbound: Inbound, reply: Reply
+    ) -> None:
+        scope["method"] = request.method
+        scope["caas_request"] = request
+        if request.method in _BODY_METHODS:
+            request.body = await self._read_body(request, inbound)
+        else:
+            # A write is never cut short: half an effect is worse than an unread answer.
+            inbound.watch()
+        try:
+            await self.litestar(scope, inbound.hand_over(request.body), reply)
+        finally:
+            request.route = scope.get("path_template", "")
+
+    async def _read_body(self, request: FastRequest, inbound: Inbound) -> bytes:
+        fields = request.fields
+        if b"transfer-encoding" not in fields and fields.get(b"content-length", b"0") == b"0":
+            return b""
+        limits.check_declared_size(fields, self._options.body_max_bytes)
+        limits.check_content_type(fields, self._options.body_types)
+        body = await inbound.read(self._options.body_max_bytes)
+        if b"json" in fields.get(b"content-type", b""):
+            limits.check_json_text(body)
+        return body
+
+    def _raw_handler(self, request: FastRequest) -> RawHandler | None:
+        path = request.path
+        for prefix, handler in self.proxy:
+            if path.startswith(prefix) and (
+                len(path) == len(prefix) or prefix[-1] == "/" or path[len(prefix)] == "/"
+            ):
+                request.route = prefix
+                return handler
+        return None
+
+    def _preflight(self, request: FastRequest) -> FastResponse:
+        origin = request.fields.get(b"origin", b"")
+        allow = self.allow(request.path)
+        return FastResponse(204, [(b"allow", allow), *self._options.cors.preflight(origin, allow)])
+
+    def _options_answer(self, request: FastRequest) -> FastResponse:
+        allow = self.allow(request.path)
+        if not allow:
+            raise RefusalError(404, "Not Found")
+        return FastResponse(204, [(b"allow", allow)])
+
+    def allow(self, path: str) -> bytes:
+        """List the methods of *path* as `Allow` has them; empty for an unknown path."""
+        return ", ".join(self.allowed.of(path)).encode()
+
+    async def _refuse(self, error: Exception, request: FastRequest, reply: Reply) -> bool:
+        """Answer with a problem; tell whether that was still possible."""
+        problem = problem_of(error)
+        record_problem(error, problem, request.span)
+        if reply.status:
+            return False
+        await reply.refuse(problem, self._options.style)
+        return True
+
+    def _finish(self, verb: str, request: FastRequest, reply: Reply, seconds: float) -> None:
+        """Close the books: metrics, access log, span."""
+        span, route = request.span, request.route
+        status = reply.status if reply.complete else CLIENT_GONE_STATUS
+        http_server.record(verb, route, status, seconds)
+        if span.recording:
+            _close_span(span, verb, route, status)
+        if status >= _FAILED or span.sampled or self._options.log_all:
+            record = _access.error if status >= _SERVER_ERROR else _access.info
+            record(
+                "request",
+                method=verb,
+                route=route,
+                path=request.path,
+                status=status,
+                duration_ms=round(seconds * 1000, 3),
+            )
+        span.end()
+
+
+def _correlation_id(fields: dict[bytes, bytes]) -> str:
+    """Return the caller's id when it is well-formed, else a fresh random UUID."""
+    given = fields.get(b"x-correlation-id")
+    if (
+        given
+        and len(given) <= CORRELATION_ID_MAX_CHARS
+        and not given.translate(None, _CORRELATION_CHARS)
+    ):
+        return given.decode("ascii")
+    # A name for log lines, not a secret: `uuid4` costs three times as much.
+    h = f"{random.getrandbits(128):032x}"  # noqa: S311
+    return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:]}"
+
+
+def _span_attributes(scope: Any, fields: dict[bytes, bytes]) -> dict[str, Any]:
+    """Describe the request by the HTTP semantic conventions; the query may hold secrets."""
+    host, _, port = fields.get(b"host", b"").decode("latin-1").rpartition(":")
+    attributes = {
+        "http.request.method": scope["method"],
+        "url.path": scope["path"],
+        "url.scheme": scope["scheme"],
+        "network.protocol.version": scope["http_version"],
+        "client.address": (scope.get("client") or ("",))[0],
+        "user_agent.original": fields.get(b"user-agent", b"").decode("latin-1"),
+    }
+    if host and port.isdigit():
+        attributes |= {"server.address": host, "server.port": int(port)}
+    return attributes
+
+
+def _close_span(span: Span, verb: str, route: str, status: int) -> None:
+    if route:
+        span.update_name(f"{verb} {route}")
+        span.set("http.route", route)
+    span.set("http.response.status_code", status)
+    if status >= _SERVER_ERROR:
+        span.set_error(error_type=str(status))

@@ -1,0 +1,85 @@
+"""Who is calling: the connection's peer, or the client that a trusted proxy names."""
+
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from functools import lru_cache
+
+ADDRESS_CACHE_MAX = 4_096
+FORWARDED_MAX_HOPS = 32
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+LOOPBACK: tuple[Network, ...] = (
+    ipaddress.ip_network("127.0.0.0/8"),
+    ipaddress.ip_network("::1/128"),
+)
+
+
+@lru_cache(ADDRESS_CACHE_MAX)
+def parse_address(text: str) -> Address | None:
+    """Read an address; an IPv4 one mapped into IPv6 becomes IPv4, anything else None."""
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.ipv4_mapped or address
+    return address
+
+
+def is_loopback(text: str) -> bool:
+    """Tell whether *text* is an address of this machine's loopback interface."""
+    address = parse_address(text)
+    return address is not None and address.is_loopback
+
+
+class PeerTrust:
+    """Whose `x-forwarded-for` is believed.
+
+    A peer in one of the networks is; so is a loopback peer that shows the service secret, which
+    is how services of one platform tell each other the client's address.
+    """
+
+    __slots__ = ("_networks", "_secret")
+
+    def __init__(self, networks: Iterable[str], service_secret: str) -> None:
+        self._networks: tuple[Network, ...] = tuple(ipaddress.ip_network(n) for n in networks)
+        self._secret = service_secret.encode()
+
+    def shows_secret(self, fields: dict[bytes, bytes]) -> bool:
+        """Tell, in constant time, whether the request carries the service secret."""
+        shown = fields.get(b"x-service-secret")
+        return shown is not None and hmac.compare_digest(shown, self._secret)
+
+    def client_ip(
+        self, peer: str, headers: list[tuple[bytes, bytes]], fields: dict[bytes, bytes]
+    ) -> str:
+        """Return the rightmost forwarded address that is no trusted proxy; else the peer."""
+        if b"x-forwarded-for" not in fields:
+            return _plain(peer)
+        networks = self._networks
+        if is_loopback(peer) and self.shows_secret(fields):
+            networks = (*networks, *LOOPBACK)
+        if not _inside(peer, networks):
+            return _plain(peer)
+        chain = b",".join(value for name, value in headers if name == b"x-forwarded-for")
+        client = peer
+        for part in reversed(chain.decode("latin-1").split(",")[-FORWARDED_MAX_HOPS:]):
+            if parse_address(part) is None:
+                break
+            client = part
+            if not _inside(part, networks):
+                break
+        return _plain(client)
+
+
+def _plain(text: str) -> str:
+    address = parse_address(text)
+    return text if address is None else str(address)
+
+
+def _inside(text: str, networks: tuple[Network, ...]) -> bool:
+    address = parse_address(text)
+    return address is not None and any(address in network for network in networks)

@@ -1,0 +1,103 @@
+"""Redis (or Valkey) clients: safe defaults, client spans, and a probe for readiness."""
+
+from collections.abc import Awaitable
+from typing import Any, cast
+
+import redis.asyncio
+from redis.asyncio.client import Pipeline
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+
+from caas_observability.context import current_scope
+from caas_observability.tracing import start_span
+
+CONNECT_MAX_S = 2.0
+SOCKET_MAX_S = 5.0
+RETRIES_MAX = 2
+RETRY_DELAY_MIN_S = 0.02
+RETRY_DELAY_MAX_S = 0.25
+HEALTH_CHECK_EVERY_S = 15
+POOL_MAX_CONNECTIONS = 256
+
+
+class Redis(redis.asyncio.Redis):
+    """`redis.asyncio.Redis` that records a client span for each command of a recorded request.
+
+    Arguments never reach a span: they hold keys, tokens and passwords.
+    """
+
+    def execute_command(self, *args: Any, **options: Any) -> Awaitable[Any]:
+        """Run one command."""
+        scope = current_scope()
+        running = cast("Awaitable[Any]", super().execute_command(*args, **options))
+        if scope is None or not scope.sampled:
+            return running
+        return self._traced(str(args[0]), running)
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "TracedPipeline":  # noqa: FBT001, FBT002 - the driver's own signature
+        """Return a pipeline that records one span for all its commands."""
+        return TracedPipeline(
+            self.connection_pool, self.response_callbacks, transaction, shard_hint
+        )
+
+    async def _traced(self, command: str, running: Awaitable[Any]) -> Any:
+        with start_span(command, kind="client") as span:
+            if span.recording:
+                span.set_many(span_attributes(self.connection_pool, command))
+            return await running
+
+
+class TracedPipeline(Pipeline):
+    """A pipeline that is one client span."""
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002 - the driver's own signature
+        """Send everything queued; return the answers in order."""
+        scope = current_scope()
+        if scope is None or not scope.sampled:
+            return cast("list[Any]", await super().execute(raise_on_error))
+        name = "MULTI" if self.is_transaction else "PIPELINE"
+        with start_span(name, kind="client") as span:
+            if span.recording:
+                span.set_many(span_attributes(self.connection_pool, name))
+                span.set("db.operation.batch.size", len(self.command_stack))
+            return cast("list[Any]", await super().execute(raise_on_error))
+
+
+def span_attributes(pool: Any, command: str) -> dict[str, Any]:
+    """Describe a command by the database semantic conventions."""
+    where = pool.connection_kwargs
+    return {
+        "db.system.name": "redis",
+        "db.operation.name": command,
+        "db.namespace": str(where.get("db", 0)),
+        "server.address": where.get("host", where.get("path", "")),
+        "server.port": where.get("port"),
+    }
+
+
+def open_redis(url: str, *, client_name: str, decode_responses: bool = False) -> Redis:
+    """Return a client with bounded waits and few, jittered retries; it connects on first use.
+
+    Call it in the lifespan, never before a fork. What *url* itself says wins over the defaults.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`; credentials in it are never logged.
+        client_name: Shown by CLIENT LIST.
+        decode_responses: Whether answers are text; bytes are faster.
+    """
+    backoff = ExponentialWithJitterBackoff(base=RETRY_DELAY_MIN_S, cap=RETRY_DELAY_MAX_S)
+    return Redis.from_url(
+        url,
+        client_name=client_name,
+        decode_responses=decode_responses,
+        socket_connect_timeout=CONNECT_MAX_S,
+        socket_timeout=SOCKET_MAX_S,
+        retry=Retry(backoff, RETRIES_MAX),
+        health_check_interval=HEALTH_CHECK_EVERY_S,
+        max_connections=POOL_MAX_CONNECTIONS,
+    )
+
+
+async def ping_redis(client: redis.asyncio.Redis) -> None:
+    """Raise when the server doesn't answer."""
+    await cast("Awaitable[bool]", client.ping())
