@@ -117,6 +117,18 @@ PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 
 
+_exporter: TelemetryMetrics | None = None
+
+
+def show_exporter(read: Callable[[], dict[str, dict[str, float]]]) -> None:
+    """Show an exporter's figures among the metrics, in place of an earlier one's."""
+    global _exporter  # noqa: PLW0603 - one per process
+    if _exporter is not None:
+        REGISTRY.unregister(_exporter)
+    _exporter = TelemetryMetrics(read)
+    REGISTRY.register(_exporter)
+
+
 def render() -> bytes:
     """Write every metric of this process in Prometheus' text format (`CONTENT_TYPE`)."""
     return exposition.generate_latest(REGISTRY)

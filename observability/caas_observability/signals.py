@@ -6,6 +6,7 @@ this process recorded before it has arrived too.
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 QUEUE_MAX_ITEMS = 8192
@@ -13,36 +14,19 @@ BATCH_MAX_ITEMS = 512
 MARKER_RESERVE_ITEMS = 64  # room that only end markers may use, so that a full queue still ends
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class LogItem:
     """One log record on its way to the exporter, already redacted."""
 
-    __slots__ = (
-        "attributes", "body", "logger", "sampled", "severity", "severity_text",
-        "span_id", "time_ns", "trace_id",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        *,
-        time_ns: int,
-        severity: int,
-        severity_text: str,
-        body: str,
-        logger: str,
-        trace_id: str,
-        span_id: str,
-        sampled: bool,
-        attributes: dict[str, Any],
-    ) -> None:
-        self.time_ns = time_ns
-        self.severity = severity
-        self.severity_text = severity_text
-        self.body = body
-        self.logger = logger
-        self.trace_id = trace_id
-        self.span_id = span_id
-        self.sampled = sampled
-        self.attributes = attributes
+    time_ns: int
+    severity: int
+    severity_text: str
+    body: str
+    logger: str
+    trace_id: str
+    span_id: str
+    sampled: bool
+    attributes: dict[str, Any]
 
 
 class SignalQueue:

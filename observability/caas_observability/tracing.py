@@ -92,7 +92,7 @@ class Span(Scope):
     def update_name(self, name: str) -> None:
         """Rename the span, such as once the route is known."""
 
-    def end(self, end_ns: int | None = None) -> None:
+    def end(self, end_ns: int | None = None) -> None:  # noqa: ARG002 - for those that record
         """End the span; a second call does nothing."""
         context.deactivate(self)
         self.previous = None
@@ -151,7 +151,6 @@ class RecordingSpan(Span):
         *,
         tracestate: str = "",
         attributes: dict[str, Any] | None = None,
-        start_ns: int | None = None,
     ) -> None:
         Scope.__init__(self, trace_id, context.new_span_id(), True, previous, tracestate)  # noqa: FBT003
         self.name = name
@@ -166,9 +165,10 @@ class RecordingSpan(Span):
         self.status_message = ""
         self.flush = False
         self.end_ns = 0
-        self.start_ns = time.time_ns() if start_ns is None else start_ns
+        self.start_ns = time.time_ns()
 
     def set(self, key: str, value: Any) -> None:
+        """Set one attribute, up to `ATTRIBUTES_MAX`; None is left out."""
         if value is None:
             return
         attributes = self.attributes
@@ -178,41 +178,49 @@ class RecordingSpan(Span):
         attributes[key] = value
 
     def set_many(self, attributes: Attributes) -> None:
+        """Set several attributes."""
         for key, value in attributes.items():
             self.set(key, value)
 
     def add_event(self, name: str, attributes: Attributes | None = None) -> None:
+        """Record that something happened now, up to `EVENTS_MAX`."""
         if self.events is None:
             self.events = []
         if len(self.events) < EVENTS_MAX:
             self.events.append((time.time_ns(), name, dict(attributes or {})))
 
     def add_link(self, linked: SpanContext, attributes: Attributes | None = None) -> None:
+        """Refer to a span of another trace, up to `LINKS_MAX`."""
         if self.links is None:
             self.links = []
         if len(self.links) < LINKS_MAX:
             self.links.append((linked, dict(attributes or {})))
 
     def record_error(self, error: BaseException) -> None:
+        """Mark the span as failed by *error*; its text is redacted."""
         name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
         message = redact_text(str(error)[:EXCEPTION_MESSAGE_MAX_CHARS])
         self.add_event("exception", {"exception.type": name, "exception.message": message})
         self.set_error(message, error_type=name)
 
     def set_error(self, description: str = "", *, error_type: str = "") -> None:
+        """Mark the span as failed without an exception."""
         self.status = STATUS_ERROR
         self.status_message = description
         if error_type:
             self.set("error.type", error_type)
 
     def set_ok(self) -> None:
+        """Mark the span as successful."""
         self.status = STATUS_OK
         self.status_message = ""
 
     def update_name(self, name: str) -> None:
+        """Rename the span."""
         self.name = name
 
     def end(self, end_ns: int | None = None) -> None:
+        """End the span and queue it; a second call does nothing."""
         if self.end_ns:
             return
         self.end_ns = time.time_ns() if end_ns is None else end_ns
