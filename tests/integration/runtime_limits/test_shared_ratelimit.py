@@ -1,0 +1,73 @@
+"""The lease script on a real server: two instances never over the limit, hardly under it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from caas.runtime.ratelimit import KEY_PREFIX, Limit, RateLimiter
+
+pytestmark = [pytest.mark.anyio, pytest.mark.integration]
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """Return a client of the real server."""
+    client = Redis.from_url(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.mark.parametrize("instances", [1, 2, 5])
+@pytest.mark.parametrize("requests", [1, 60, 1_000, 20_000])
+async def test_instances_at_full_speed_admit_the_limit(
+    redis: Redis, database: str, instances: int, requests: int
+) -> None:
+    """Each instance has 8 clients that never pause; the window ends for none of them."""
+    limit = Limit(requests, 600)
+    limiters = [RateLimiter(redis, instance=str(n)) for n in range(instances)]
+    admitted: Counter[int] = Counter()
+
+    async def client(n: int) -> None:
+        while (await limiters[n].acquire(database, limit)).allowed:
+            admitted[n] += 1
+
+    await asyncio.gather(*(client(n) for n in range(instances) for _ in range(8)))
+
+    assert requests * 0.99 <= admitted.total() <= requests
+    assert len(admitted) == min(instances, requests)
+
+
+async def test_idle_instances_hold_back_at_most_one_percent(redis: Redis, database: str) -> None:
+    """Five instances take one permit and fall silent; the sixth still gets 99 %."""
+    limit = Limit(10_000, 600)
+    for n in range(5):
+        assert (await RateLimiter(redis, instance=f"idle{n}").acquire(database, limit)).allowed
+    busy = RateLimiter(redis, instance="busy")
+
+    admitted = 5
+    while (await busy.acquire(database, limit)).allowed:
+        admitted += 1
+
+    assert 9_900 <= admitted <= 10_000
+
+
+async def test_the_window_ends_by_the_servers_clock(redis: Redis, database: str) -> None:
+    """The key carries the window: no instance's clock has a say, and nothing is left behind."""
+    limiter = RateLimiter(redis, instance="a")
+    await limiter.acquire(database, Limit(10, 30))
+
+    ttl_ms = await redis.pttl(KEY_PREFIX + database)
+    assert 29_000 < ttl_ms <= 30_000
+
+
+async def test_a_fresh_window_grants_the_full_limit_again(redis: Redis, database: str) -> None:
+    """What the window had is gone when its key is; here the test ends it."""
+    limit = Limit(50, 600)
+    for _ in range(2):
+        limiter = RateLimiter(redis, instance="a")
+        decisions = [await limiter.acquire(database, limit) for _ in range(60)]
+        assert sum(d.allowed for d in decisions) == 50
+        await redis.delete(KEY_PREFIX + database)
