@@ -1,0 +1,1 @@
+"""The rules of accounts, keys, whitelists, sessions and tokens: pure values and functions."""

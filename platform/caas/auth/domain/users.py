@@ -1,0 +1,73 @@
+"""End users of a tenant, and what they may change of themselves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from caas.auth.errors import FieldInvalidError
+from caas.kernel.ids import TenantId, UserId
+
+EXTERNAL_ID_MAX_CHARS = 256
+NAME_MAX_CHARS = 100
+PREFERENCES_MAX = 50
+PREFERENCE_KEY_MAX_CHARS = 64
+PREFERENCE_TEXT_MAX_CHARS = 500
+
+Preference = str | int | float | bool | None
+UserStatus = Literal["active", "suspended"]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One end user.
+
+    Attributes:
+        external_id: The tenant's name for the user, unique in the tenant.
+        username: What the tenant calls the user; the tenant may change it at any session.
+        name: What the user chose to be called; None until then.
+    """
+
+    id: UserId
+    tenant_id: TenantId
+    external_id: str
+    email: str | None
+    username: str | None
+    name: str | None
+    preferences: Mapping[str, Preference]
+    mfa_enabled: bool
+    status: UserStatus
+    created_at_ms: int
+    updated_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserData:
+    """What the tenant says about a user when it opens a session; None leaves it as it is."""
+
+    email: str | None = None
+    username: str | None = None
+
+
+def check_preferences(preferences: Mapping[str, Preference]) -> None:
+    """Refuse preferences that could not be stored as they are or are too many.
+
+    Raises:
+        FieldInvalidError: Too many, or a key or a text that is too long or not storable.
+    """
+    if len(preferences) > PREFERENCES_MAX:
+        raise FieldInvalidError("preferences", f"at most {PREFERENCES_MAX}")
+    for key, value in preferences.items():
+        if not key or len(key) > PREFERENCE_KEY_MAX_CHARS:
+            raise FieldInvalidError(
+                "preferences", f"keys have 1 to {PREFERENCE_KEY_MAX_CHARS} characters"
+            )
+        if key.startswith("$") or "." in key or not key.isprintable():
+            raise FieldInvalidError(
+                "preferences", "keys hold no dot, leading $ or control character"
+            )
+        if isinstance(value, str) and len(value) > PREFERENCE_TEXT_MAX_CHARS:
+            raise FieldInvalidError(
+                f"preferences.{key}", f"at most {PREFERENCE_TEXT_MAX_CHARS} characters"
+            )
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise FieldInvalidError(f"preferences.{key}", "does not fit 64 bits")

@@ -1,0 +1,1 @@
+"""The auth use cases: one class per subject, one method per thing a caller can ask for."""

@@ -1,0 +1,210 @@
+"""Sessions of end users: opened with a key or an app secret, kept alive by refresh tokens."""
+
+from dataclasses import dataclass
+
+from caas.auth.domain.clients import Client, parse_email, parse_name
+from caas.auth.domain.scopes import session_permissions
+from caas.auth.domain.sessions import (
+    SESSIONS_PER_USER_MAX,
+    USER_AGENT_MAX_CHARS,
+    Device,
+    Family,
+    Issue,
+    Presented,
+    Session,
+    access_claims,
+    expiry_of,
+    judge,
+    new_issue,
+    refresh_claims,
+)
+from caas.auth.domain.users import NAME_MAX_CHARS, User, UserData
+from caas.auth.domain.whitelists import parse_address
+from caas.auth.errors import PermissionMissingError, RefreshTokenInvalidError
+from caas.auth.ports import SessionStore, TokenChecker, TokenSigner, UserStore
+from caas.auth.service.endings import Endings
+from caas.auth.service.key_check import KeyCheck, KeyHolder
+from caas.contracts.auth import Claims
+from caas.kernel.clock import Clock
+from caas.kernel.ids import SessionId, TenantId, new_id
+from caas.runtime.tokens import InvalidTokenError
+
+OPEN_PERMISSION = "sdk:session:create"
+ROTATE_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where a request comes from.
+
+    Attributes:
+        origin: The `Origin` header; None when there was none.
+    """
+
+    ip_address: str
+    user_agent: str = ""
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """A session with the tokens of its newest issue."""
+
+    session: Session
+    access_token: str
+    refresh_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A new session of a user."""
+
+    user: User
+    tokens: TokenPair
+
+
+@dataclass(frozen=True, slots=True)
+class SdkSessions:
+    """Opens and refreshes sessions."""
+
+    users: UserStore
+    sessions: SessionStore
+    key_check: KeyCheck
+    signer: TokenSigner
+    checker: TokenChecker
+    endings: Endings
+    clock: Clock
+
+    async def open_with_key(
+        self, api_key: str, *, external_id: str, data: UserData, device: Device, caller: Caller
+    ) -> Opened:
+        """Open a session for the tenant's user *external_id*, made on first sight.
+
+        Raises:
+            ApiKeyInvalidError, AddressNotAllowedError, OriginNotAllowedError: As `KeyCheck`.
+            PermissionMissingError: A named key without the scope to open sessions.
+            FieldInvalidError: The user data breaks a rule.
+        """
+        holder = await self.key_check.holder_of(
+            api_key, ip_address=caller.ip_address, origin=caller.origin
+        )
+        if OPEN_PERMISSION not in holder.permissions:
+            raise PermissionMissingError(OPEN_PERMISSION)
+        return await self._open(holder, external_id, data, device, caller)
+
+    async def open_with_secret(
+        self,
+        app_id: str,
+        app_secret: str,
+        *,
+        external_id: str | None,
+        data: UserData,
+        device: Device,
+        caller: Caller,
+    ) -> Opened:
+        """Open a session with the client's id and API secret; without a user, an unnamed one.
+
+        Raises:
+            AppCredentialsInvalidError, AddressNotAllowedError: As `KeyCheck`.
+            FieldInvalidError: The user data breaks a rule.
+        """
+        client = await self.key_check.app_of(app_id, app_secret, ip_address=caller.ip_address)
+        holder = KeyHolder(client, (), named=False)
+        return await self._open(holder, external_id or f"app:{client.id}", data, device, caller)
+
+    async def refresh(self, refresh_token: str) -> TokenPair:
+        """Return the successor of a refresh token; see `caas.auth.domain.sessions`.
+
+        Raises:
+            RefreshTokenInvalidError: Forged, expired, of an ended session, or used before; in
+                the last case the session has been ended, everywhere.
+            UnavailableError: The store, the keys or the announcement failed.
+        """
+        try:
+            claims = await self.checker.authenticate(refresh_token)
+        except InvalidTokenError:
+            raise RefreshTokenInvalidError from None
+        if claims.type != "refresh":
+            raise RefreshTokenInvalidError
+        kid = await self.signer.current_kid()
+        for _ in range(ROTATE_ATTEMPTS):
+            session = await self._open_session_of(claims)
+            family = session.family
+            if family is None:
+                raise RefreshTokenInvalidError
+            now_ms = self.clock.now_ms()
+            presented = judge(family, claims.jti, now_ms=now_ms)
+            if presented is Presented.JUST_REPLACED:
+                return await self._tokens(session, family.head)
+            if presented is Presented.USED_BEFORE:
+                await self.endings.end(
+                    TenantId(claims.tenant_id), session.id, reason="refresh token reused"
+                )
+                raise RefreshTokenInvalidError
+            successor = new_issue(kid=kid, now_ms=now_ms)
+            moved = await self.sessions.rotate(session, claims.jti, successor, now_ms)
+            if moved is not None:
+                return await self._tokens(moved, successor)
+        raise RefreshTokenInvalidError
+
+    async def _open_session_of(self, claims: Claims) -> Session:
+        session = await self.sessions.find(TenantId(claims.tenant_id), SessionId(claims.session_id))
+        if session is None or not session.is_open(self.clock.now_ms()):
+            raise RefreshTokenInvalidError
+        return session
+
+    async def _open(
+        self, holder: KeyHolder, external_id: str, data: UserData, device: Device, caller: Caller
+    ) -> Opened:
+        client = holder.client
+        now_ms = self.clock.now_ms()
+        user = await self.users.upsert(client.tenant_id, external_id, _checked(data), now_ms)
+        issue = new_issue(kid=await self.signer.current_kid(), now_ms=now_ms)
+        session = Session(
+            id=SessionId(new_id()),
+            kind="user",
+            tenant_id=client.tenant_id,
+            client_id=client.id,
+            holder_id=user.id,
+            external_id=external_id,
+            email=user.email,
+            permissions=session_permissions(holder.permissions) if holder.named else None,
+            ip_address=str(parse_address(caller.ip_address)),
+            user_agent=caller.user_agent[:USER_AGENT_MAX_CHARS],
+            device=device,
+            family=Family(0, issue),
+            created_at_ms=now_ms,
+            last_activity_at_ms=now_ms,
+            expires_at_ms=expiry_of(now_ms, issue),
+        )
+        tokens = await self._tokens(session, issue)
+        await self.sessions.add(session)
+        await self._make_room(client, user)
+        return Opened(user, tokens)
+
+    async def _make_room(self, client: Client, user: User) -> None:
+        """End the sessions longest unused when a user has too many."""
+        surplus = await self.sessions.oldest_beyond(
+            client.tenant_id, user.id, keep=SESSIONS_PER_USER_MAX, now_ms=self.clock.now_ms()
+        )
+        for session_id in surplus:
+            await self.endings.end(client.tenant_id, session_id, reason="too many sessions")
+
+    async def _tokens(self, session: Session, issue: Issue) -> TokenPair:
+        return TokenPair(
+            session,
+            await self.signer.sign(access_claims(session, issue), kid=issue.kid),
+            await self.signer.sign(refresh_claims(session, issue), kid=issue.kid),
+        )
+
+
+def _checked(data: UserData) -> UserData:
+    """Return the data in normal form; raise `FieldInvalidError` where it breaks a rule."""
+    return UserData(
+        email=None if data.email is None else parse_email(data.email, path="user_data.email"),
+        username=(
+            None
+            if data.username is None
+            else parse_name(data.username, path="user_data.name", max_chars=NAME_MAX_CHARS)
+        ),
+    )
