@@ -1,0 +1,1 @@
+"""The ports on MongoDB and Redis: Beanie for inserts and indexes, raw commands for the rest."""

@@ -1,0 +1,106 @@
+"""End users in MongoDB."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pymongo import ReturnDocument
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError
+
+from caas.auth.domain.users import Preference, User, UserData
+from caas.auth.store.documents import Raw, UserDocument
+from caas.auth.store.mapping import of_raw, of_raw_or_none
+from caas.kernel.errors import ConflictError
+from caas.kernel.ids import TenantId, UserId, new_id
+from caas.runtime.outages import translate_errors
+
+UPSERT_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MongoUserStore:
+    """A `UserStore`; `open_collections` must have run."""
+
+    @property
+    def _raw(self) -> AsyncCollection[Raw]:
+        return UserDocument.get_pymongo_collection()
+
+    async def upsert(
+        self, tenant_id: TenantId, external_id: str, data: UserData, now_ms: int
+    ) -> User:
+        """Return the tenant's user of that external id, made or updated as *data* says."""
+        said = {
+            name: value
+            for name, value in (("email", data.email), ("username", data.username))
+            if value is not None
+        }
+        identity = {"tenant_id": tenant_id, "external_id": external_id}
+        with translate_errors():
+            known = await self._raw.find_one(identity)
+            if known is not None and said.items() <= known.items():
+                return of_raw(known, User)
+            for _ in range(UPSERT_ATTEMPTS):
+                try:
+                    raw = await self._raw.find_one_and_update(
+                        identity,
+                        {
+                            "$set": said | {"updated_at_ms": now_ms},
+                            "$setOnInsert": _fresh(said, now_ms),
+                        },
+                        upsert=True,
+                        return_document=ReturnDocument.AFTER,
+                    )
+                except DuplicateKeyError:
+                    continue  # another session made the user between look-up and insert
+                if raw is not None:
+                    return of_raw(raw, User)
+        raise ConflictError("The user is being changed at this moment")
+
+    async def find(self, tenant_id: TenantId, user_id: UserId) -> User | None:
+        """Return the tenant's user, or None."""
+        with translate_errors():
+            raw = await self._raw.find_one({"_id": user_id, "tenant_id": tenant_id})
+        return of_raw_or_none(raw, User)
+
+    async def update_profile(
+        self,
+        tenant_id: TenantId,
+        user_id: UserId,
+        *,
+        name: str | None,
+        preferences: Mapping[str, Preference] | None,
+        now_ms: int,
+    ) -> User | None:
+        """Replace what is not None; return the user as it is now, or None."""
+        change: Raw = {"updated_at_ms": now_ms}
+        if name is not None:
+            change["name"] = name
+        if preferences is not None:
+            change["preferences"] = dict(preferences)
+        with translate_errors():
+            raw = await self._raw.find_one_and_update(
+                {"_id": user_id, "tenant_id": tenant_id},
+                {"$set": change},
+                return_document=ReturnDocument.AFTER,
+            )
+        return of_raw_or_none(raw, User)
+
+    async def count(self, tenant_id: TenantId) -> int:
+        """Return how many users the tenant has."""
+        with translate_errors():
+            return await self._raw.count_documents({"tenant_id": tenant_id})
+
+
+def _fresh(said: Mapping[str, str], now_ms: int) -> Raw:
+    """Return what a new user has beyond its identity and what the tenant said."""
+    defaults: Raw = {
+        "_id": new_id(),
+        "email": None,
+        "username": None,
+        "name": None,
+        "preferences": {},
+        "mfa_enabled": False,
+        "status": "active",
+        "created_at_ms": now_ms,
+    }
+    return {name: value for name, value in defaults.items() if name not in said}
