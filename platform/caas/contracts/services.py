@@ -18,6 +18,10 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True):
         url_env: The environment variable by which other services learn its URL.
         instances: How many instances `caas up` starts; each is `<name>-<n>` when over 1.
         needs: Embedded servers it cannot work without: `mongodb`, `redis`.
+        assistant_port: The port in the profile `assistant`, where that is another one.
+        front_door: It takes traffic for the others: started last, stopped first, so that no
+            request from outside meets a half-stopped platform.
+        secrets: Which of the stack's secrets it is given: `service_secret`, `key_pepper`.
     """
 
     name: str
@@ -27,3 +31,6 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True):
     url_env: str
     instances: int = 1
     needs: tuple[str, ...] = ("mongodb", "redis")
+    assistant_port: int | None = None
+    front_door: bool = False
+    secrets: tuple[str, ...] = ("service_secret", "key_pepper")

@@ -154,6 +154,10 @@ class EmbeddedServer(ABC):
             self._process.kill()
             self._process.wait()
 
+    @abstractmethod
+    def reopen_log(self) -> None:
+        """Have the server write to a new file, after its log was moved aside."""
+
     def stop(self, deadline_s: float = STOP_DEADLINE_S) -> None:
         """Stop cleanly, or by force after *deadline_s*; does nothing when it is not running."""
         self.terminate()
@@ -236,6 +240,11 @@ class EmbeddedMongo(EmbeddedServer):
     def url(self) -> str:
         """The URL that clients use."""
         return f"mongodb://127.0.0.1:{self.port}/?replicaSet={REPLICA_SET}"
+
+    def reopen_log(self) -> None:
+        """Have the server write to a new file, after its log was moved aside."""
+        if self._process:
+            self._process.send_signal(signal.SIGUSR1)
 
     def _arguments(self) -> list[str]:
         return [
@@ -328,6 +337,9 @@ class EmbeddedRedis(EmbeddedServer):
 
     def _await_ready(self, deadline: float) -> None:
         self._await_answer(deadline, self._serves)
+
+    def reopen_log(self) -> None:
+        """Do nothing: this server opens its log for every line."""
 
     def _serves(self) -> bool:
         """Return whether this process answers and has loaded its data."""
