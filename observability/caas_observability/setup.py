@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from opentelemetry.sdk.resources import Resource
 
-from caas_observability import logs, metrics, signals, tracing
+from caas_observability import logs, metrics, otel_api, signals, tracing
 from caas_observability.context import new_trace_id
 from caas_observability.exporter import REQUEST_TIMEOUT_MS, SCHEDULE_DELAY_MS, Exporter
 from caas_observability.sampling import sampler_from_env
@@ -75,13 +74,15 @@ def _export(
     endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
     if not endpoint or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return None, None
+    resource = describe_process(name, version)
+    otel_api.install(resource)
     queue = SignalQueue(
         max_items=_positive(environ, "OTEL_BSP_MAX_QUEUE_SIZE", signals.QUEUE_MAX_ITEMS),
         batch_items=_positive(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", signals.BATCH_MAX_ITEMS),
     )
     exporter = Exporter(
         queue,
-        resource_attributes(name, version),
+        resource.attributes,
         endpoint,
         headers=_headers(environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")),
         compress=environ.get("OTEL_EXPORTER_OTLP_COMPRESSION", "").strip() == "gzip",
@@ -91,9 +92,9 @@ def _export(
     return queue, exporter
 
 
-def resource_attributes(service_name: str, service_version: str) -> dict[str, Any]:
+def describe_process(service_name: str, service_version: str) -> Resource:
     """Describe this process, with OTEL_RESOURCE_ATTRIBUTES of its environment."""
-    resource = Resource.create(
+    return Resource.create(
         {
             "service.name": service_name,
             "service.version": service_version,
@@ -102,7 +103,6 @@ def resource_attributes(service_name: str, service_version: str) -> dict[str, An
             "process.pid": os.getpid(),
         }
     )
-    return dict(resource.attributes)
 
 
 def _positive(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -75,8 +75,10 @@ class Span(Scope):
     def set_many(self, attributes: Attributes) -> None:
         """Set several attributes."""
 
-    def add_event(self, name: str, attributes: Attributes | None = None) -> None:
-        """Record that something happened now."""
+    def add_event(
+        self, name: str, attributes: Attributes | None = None, *, time_ns: int | None = None
+    ) -> None:
+        """Record that something happened, at *time_ns* (Unix) or now."""
 
     def add_link(self, linked: SpanContext, attributes: Attributes | None = None) -> None:
         """Refer to a span of another trace, such as the one an observer watches."""
@@ -110,6 +112,13 @@ class Span(Scope):
         if isinstance(exc, Exception):
             self.record_error(exc)
         self.end()
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """Return an exception's type and redacted text as `exception` event attributes."""
+    name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    message = redact_text(str(error)[:EXCEPTION_MESSAGE_MAX_CHARS])
+    return {"exception.type": name, "exception.message": message}
 
 
 class _SilentSpan(Span):
@@ -191,12 +200,14 @@ class RecordingSpan(Span):
         for key, value in attributes.items():
             self.set(key, value)
 
-    def add_event(self, name: str, attributes: Attributes | None = None) -> None:
-        """Record that something happened now, up to `EVENTS_MAX`."""
+    def add_event(
+        self, name: str, attributes: Attributes | None = None, *, time_ns: int | None = None
+    ) -> None:
+        """Record that something happened, up to `EVENTS_MAX`."""
         if self.events is None:
             self.events = []
         if len(self.events) < EVENTS_MAX:
-            self.events.append((time.time_ns(), name, dict(attributes or {})))
+            self.events.append((time_ns or time.time_ns(), name, dict(attributes or {})))
 
     def add_link(self, linked: SpanContext, attributes: Attributes | None = None) -> None:
         """Refer to a span of another trace, up to `LINKS_MAX`."""
@@ -207,10 +218,9 @@ class RecordingSpan(Span):
 
     def record_error(self, error: BaseException) -> None:
         """Mark the span as failed by *error*; its text is redacted."""
-        name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-        message = redact_text(str(error)[:EXCEPTION_MESSAGE_MAX_CHARS])
-        self.add_event("exception", {"exception.type": name, "exception.message": message})
-        self.set_error(message, error_type=name)
+        described = describe(error)
+        self.add_event("exception", described)
+        self.set_error(described["exception.message"], error_type=described["exception.type"])
 
     def set_error(self, description: str = "", *, error_type: str = "") -> None:
         """Mark the span as failed without an exception."""
@@ -253,6 +263,7 @@ def start_span(
     attributes: Attributes | None = None,
     parent: SpanContext | None = None,
     links: Iterable[SpanContext] = (),
+    activate: bool = True,
 ) -> Span:
     """Start a span below *parent* (default: the current one) and make it current.
 
@@ -262,46 +273,36 @@ def start_span(
         attributes: By semantic convention.
         parent: A context that came with a message; a local span may be given as well.
         links: Spans of other traces this one has to do with.
+        activate: False for a span that others run beside, such as a long stream's.
 
     Returns:
         A span that records, or one that ignores everything when the trace is not sampled.
     """
     scope = context.current_scope()
     origin: SpanContext | None = scope if parent is None else parent
-    queue = _recorder.queue
-    if origin is None:
-        return _start_root(name, KINDS[kind], attributes, links)
-    if queue is None or not origin.sampled:
-        if origin is scope:
-            return _SILENT
-        return _activated(
-            Span(origin.trace_id, origin.span_id, origin.sampled, scope, origin.tracestate)
-        )
-    span = RecordingSpan(
-        name, KINDS[kind], origin.trace_id, origin.span_id, queue, scope,
-        tracestate=origin.tracestate,
-    )  # fmt: skip
-    _fill(span, attributes, links)
-    return _activated(span)
-
-
-def _start_root(
-    name: str, kind: int, attributes: Attributes | None, links: Iterable[SpanContext]
-) -> Span:
-    trace_id, span_id = context.new_ids()
-    queue = _recorder.queue
-    if queue is None or not _recorder.sampler.root(trace_id):
-        return _activated(Span(trace_id, span_id, False, None))  # noqa: FBT003
-    span = RecordingSpan(name, kind, trace_id, "", queue, None)
-    _fill(span, attributes, links)
-    return _activated(span)
-
-
-def _fill(span: RecordingSpan, attributes: Attributes | None, links: Iterable[SpanContext]) -> None:
+    if origin is scope and origin is not None and not isinstance(origin, RecordingSpan):
+        return _SILENT
+    span = span_below(origin, name, KINDS[kind])
     if attributes:
         span.set_many(attributes)
     for linked in links:
         span.add_link(linked)
+    return _activated(span) if activate else span
+
+
+def span_below(origin: SpanContext | None, name: str, kind: int) -> Span:
+    """Make a span below *origin*, a root without one, that is not current yet."""
+    scope, queue = context.current_scope(), _recorder.queue
+    if origin is None:
+        trace_id, span_id = context.new_ids()
+        if queue is None or not _recorder.sampler.root(trace_id):
+            return Span(trace_id, span_id, False, scope)  # noqa: FBT003
+        return RecordingSpan(name, kind, trace_id, "", queue, scope)
+    if queue is None or not origin.sampled:
+        return Span(origin.trace_id, origin.span_id, origin.sampled, scope, origin.tracestate)
+    return RecordingSpan(
+        name, kind, origin.trace_id, origin.span_id, queue, scope, tracestate=origin.tracestate
+    )
 
 
 def start_server_span(
