@@ -4,6 +4,7 @@
 """
 
 import sys
+from collections import Counter
 from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -244,10 +245,12 @@ def build_run(cases: int = DEFAULT_CASES, *, run_id: str = RUN_ID, hostile: str 
         run_id: Its id.
         hostile: Text that is put into every free-text field, for tests that look for injection.
     """
-    built = tuple(
-        _case(number, template, hostile)
-        for number, template in enumerate(islice(cycle(_TEMPLATES), cases), start=1)
-    )
+    ordinals: Counter[str] = Counter()
+    made = []
+    for number, template in enumerate(islice(cycle(_TEMPLATES), cases), start=1):
+        ordinals[template.phase] += 1
+        made.append(_case(number, ordinals[template.phase], template, hostile))
+    built = tuple(sorted(made, key=lambda case: case.id))
     counts = _counts(built)
     return Run(
         schema_version=SCHEMA_VERSION,
@@ -294,9 +297,9 @@ def _gates(hostile: str) -> tuple[Gate, ...]:
     )
 
 
-def _case(number: int, template: _Template, hostile: str) -> Case:
+def _case(number: int, ordinal: int, template: _Template, hostile: str) -> Case:
     title, phase, tags, requirements, baseline, kind, verdicts = template
-    case_id = f"{phase}.{number:02d}"
+    case_id = f"{phase}.{ordinal:02d}"
     attempts = tuple(
         _attempt(case_id, index, kind, verdict, requirements, hostile)
         for index, verdict in enumerate(verdicts, start=1)

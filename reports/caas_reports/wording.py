@@ -1,6 +1,6 @@
 """How verdicts, failures and times are put into words, the same in every format."""
 
-from caas_reports.model import Attempt, Case, Check, Run, Verdict
+from caas_reports.model import Attempt, Case, Check, Counts, Run, Status, Verdict
 
 _FAILING = frozenset({Verdict.FAILED, Verdict.WARNING, Verdict.ERROR})
 _ORDER = ("passed", "failed", "error", "warning", "skipped", "not_run")
@@ -42,6 +42,31 @@ def failure_text(attempt: Attempt) -> str:
     if not lines and attempt.verdict is Verdict.FAILED:
         lines.append("no assertion about the platform was evaluated")
     return "\n".join(lines)
+
+
+def headline(run: Run) -> str:
+    """Say in one sentence how the run ended."""
+    counts = run.counts
+    if run.status not in {Status.FINISHED, Status.TIMED_OUT}:
+        return f"The run was {run.status.value}"
+    if counts.failed or counts.error:
+        return _bad_headline(counts)
+    if counts.not_run:
+        return f"{counts.not_run} of {counts.planned} cases never ran"
+    if counts.planned and counts.passed == counts.planned:
+        return f"All {counts.planned} cases passed"
+    return (
+        f"{counts.passed} of {counts.planned} cases passed, none failed"
+        if counts.planned
+        else "No case ran"
+    )
+
+
+def _bad_headline(counts: Counts) -> str:
+    if not counts.failed:
+        return f"{counts.error} of {counts.planned} cases could not be judged"
+    rest = f", {counts.error} could not be judged" if counts.error else ""
+    return f"{counts.failed} of {counts.planned} cases failed{rest}"
 
 
 def counts_line(run: Run) -> str:

@@ -1,0 +1,135 @@
+// The first page: the verdict, the gates, what failed and why, and the phases.
+
+function overview() {
+  const { run } = data.index;
+  return [
+    hero(run),
+    gates(run.gates || []),
+    figures(run),
+    attention(),
+    phaseTable(),
+  ];
+}
+
+function hero(run) {
+  const target = run.target || {};
+  const versions = Object.entries(target.versions || {}).sort();
+  return h('section', { class: `hero verdict-${run.verdict}`, 'aria-label': 'Verdict' },
+    h('div', { class: 'hero-line' }, icon(run.verdict, 'hero-icon'),
+      h('div', {}, h('h1', { tabindex: '-1' }, data.index.headline),
+        h('p', { class: 'hero-sub' }, `${moment(run.started_at)} · ${ms(run.duration_ms)}`,
+          target.description ? ` · ${target.description}` : ''))),
+    proportion(),
+    versions.length > 0 && h('dl', { class: 'versions' }, versions.map(([name, version]) => h('div', {},
+      h('dt', {}, serviceName(name)), h('dd', {}, version)))));
+}
+
+function proportion() {
+  const counts = data.index.run.counts || {};
+  const kinds = [...VERDICTS].reverse().filter((kind) => counts[kind]);
+  const bars = kinds.map((kind) => {
+    const bar = h('span', { class: `part verdict-${kind}` });
+    bar.style.flexGrow = counts[kind];
+    return bar;
+  });
+  const keys = kinds.map((kind) => h('a', { href: address('', { verdict: kind }), class: 'key' },
+    icon(kind), h('b', {}, counts[kind]), ` ${VERDICT_WORDS[kind]}`));
+  if (counts.flaky) {
+    keys.push(h('a', { href: address('', { verdict: 'flaky' }), class: 'key' }, h('b', {}, counts.flaky), ' flaky'));
+  }
+  keys.push(h('span', { class: 'key' }, h('b', {}, counts.vacuous || 0), ' vacuous'));
+  return [h('div', { class: 'proportion', 'aria-hidden': 'true' }, bars), h('div', { class: 'keys' }, keys)];
+}
+
+function gates(found) {
+  if (!found.length) return null;
+  return h('section', { class: 'gates', 'aria-label': 'Gates' }, found.map((gate) => h('div', {
+    class: `gate verdict-${gate.verdict}`, title: gate.detail || '',
+  }, icon(gate.verdict), h('div', {}, h('b', {}, gate.name),
+    h('span', { class: 'gate-actual' }, gate.actual), h('span', { class: 'gate-expected' }, `wanted ${gate.expected}`),
+    gate.detail && gate.verdict !== 'passed' && h('span', { class: 'gate-detail' }, gate.detail)))));
+}
+
+function figures(run) {
+  const found = run.correlation || {};
+  const cost = run.overhead || {};
+  const tile = (value, label, note) => h('div', { class: 'figure' }, h('b', {}, value), h('span', {}, label),
+    note && h('small', {}, note));
+  return h('section', { class: 'figures', 'aria-label': 'Figures' },
+    tile(share(found.attempts_with_trace || 0, found.attempts || 0), 'attempts with a trace', `${found.attempts || 0} attempts`),
+    tile(share(found.owned_spans || 0, found.spans || 0), 'spans owned', `${found.spans || 0} spans`),
+    tile(share(found.owned_logs || 0, found.logs || 0), 'log lines owned', `${found.logs || 0} lines`),
+    tile(ms(cost.median_ms || 0), 'harness per case', `p95 ${ms(cost.p95_ms || 0)}`),
+    trend());
+}
+
+function trend() {
+  const { run, history: past } = data.index;
+  const runs = [...(past || []), run].slice(-30);
+  if (runs.length < 2) return null;
+  const most = Math.max(...runs.map((one) => (one.counts || {}).planned || 0), 1);
+  const width = 6;
+  const bars = runs.map((one, at) => {
+    const counts = one.counts || {};
+    const good = ((counts.passed || 0) / most) * 30;
+    const whole = ((counts.planned || 0) / most) * 30;
+    return [
+      svg('rect', { x: at * width, y: 32 - whole, width: width - 1.5, height: Math.max(whole, 1), class: 'trend-bad' }),
+      svg('rect', { x: at * width, y: 32 - good, width: width - 1.5, height: good, class: 'trend-good' })];
+  });
+  const previous = runs[runs.length - 2].counts || {};
+  const change = ((run.counts || {}).passed || 0) - (previous.passed || 0);
+  const words = change === 0 ? 'as many passed as before' : `${Math.abs(change)} ${change > 0 ? 'more' : 'fewer'} passed`;
+  return h('div', { class: 'figure trend' },
+    svg('svg', { viewBox: `0 0 ${runs.length * width} 32`, role: 'img', 'aria-label': `The last ${runs.length} runs: ${words} than before` }, bars),
+    h('span', {}, `last ${runs.length} runs`), h('small', {}, words));
+}
+
+const ATTENTION_SHOWN = 12;
+
+function attention() {
+  const found = data.index.cases.filter((one) => ATTENTION.has(one.verdict));
+  found.sort((a, b) => VERDICTS.indexOf(a.verdict) - VERDICTS.indexOf(b.verdict));
+  if (!found.length) return null;
+  return h('section', { class: 'attention-list' }, h('h2', {}, 'Needs attention'),
+    found.slice(0, ATTENTION_SHOWN).map(attentionCard),
+    found.length > ATTENTION_SHOWN && h('p', { class: 'more' }, h('a', {
+      href: address('', { verdict: 'failed,error,not_run,warning' }),
+    }, `${found.length - ATTENTION_SHOWN} more in the list`)));
+}
+
+function attentionCard(found) {
+  const wrong = found.first;
+  return h('a', { class: `card verdict-${found.verdict}`, href: caseAddress(found.id) },
+    h('span', { class: 'card-head' }, icon(found.verdict), h('span', { class: 'row-id' }, found.id), h('b', {}, found.title)),
+    wrong ? h('span', { class: 'card-wrong' },
+      h('span', { class: 'card-check' }, wrong.check, ' ', h('code', {}, wrong.at)),
+      difference(wrong.expected, wrong.actual)) : h('span', { class: 'card-message' }, found.message));
+}
+
+function phaseTable() {
+  return h('section', {}, h('h2', {}, 'Phases'),
+    h('div', { class: 'scroller' }, h('table', { class: 'phases' },
+      h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Phase'), h('th', { scope: 'col' }, 'Cases'),
+        h('th', { scope: 'col', class: 'wide' }, h('span', { class: 'sr-only' }, 'Share')), h('th', { scope: 'col', class: 'number' }, 'Time'))),
+      h('tbody', {}, phasesInOrder().map(phaseRow)))));
+}
+
+function phaseRow(id) {
+  const cases = data.index.cases.filter((found) => found.phase === id);
+  const counts = new Map();
+  for (const found of cases) counts.set(found.verdict, (counts.get(found.verdict) || 0) + 1);
+  const kinds = [...VERDICTS].reverse().filter((kind) => counts.get(kind));
+  const bars = kinds.map((kind) => {
+    const bar = h('span', { class: `part verdict-${kind}` });
+    bar.style.flexGrow = counts.get(kind);
+    return bar;
+  });
+  const told = kinds.map((kind) => `${counts.get(kind)} ${VERDICT_WORDS[kind]}`).join(', ');
+  const phase = (data.index.run.phases || []).find((known) => known.id === id) || {};
+  return h('tr', {},
+    h('th', { scope: 'row' }, h('a', { href: address('', { q: id }) }, h('span', { class: 'row-id' }, id), ' ', phase.title || ''),
+      phase.description && h('small', {}, phase.description)),
+    h('td', {}, told), h('td', { class: 'wide' }, h('div', { class: 'proportion thin', 'aria-hidden': 'true' }, bars)),
+    h('td', { class: 'number' }, ms(cases.reduce((sum, found) => sum + found.duration, 0))));
+}

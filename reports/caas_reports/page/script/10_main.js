@@ -1,0 +1,59 @@
+// Start: unpack the index, build the frame, and show what the address says.
+
+let shown = false;
+
+async function showRoute() {
+  readRoute();
+  hideTip();
+  const main = document.getElementById('main');
+  const pages = { '': overview, requirements: requirementsPage, comparison: comparisonPage, about: aboutPage };
+  showNavigation();
+  document.body.dataset.page = route.page || 'overview';
+  if (route.page === 'case') await casePage(main);
+  else replace(main, (pages[route.page] || overview)());
+  main.className = `page-${route.page || 'overview'}`;
+  showList();
+  const title = main.querySelector('h1');
+  document.title = `${title ? title.textContent : 'Report'} · CAAS conformance`;
+  const target = route.query.get('at') && document.getElementById(`requirement-${route.query.get('at')}`);
+  if (target) target.scrollIntoView({ block: 'center' });
+  else scrollUp(main);
+  if (shown && title && document.activeElement.id !== 'search') title.focus({ preventScroll: true });
+  if (shown && title) announce(title.textContent);
+  shown = true;
+}
+
+function scrollUp(main) {
+  main.scrollTop = 0;
+  if (route.page === 'case' || route.page) scrollTo(0, 0);
+}
+
+function showNavigation() {
+  const current = route.page === 'case' ? '' : route.page;
+  replace(document.querySelector('.pages'), PAGES.map(([page, name]) => h('a', {
+    href: address(page), 'aria-current': page === current ? 'page' : null,
+  }, name)));
+}
+
+async function start() {
+  const theme = remembered();
+  if (theme) document.documentElement.dataset.theme = theme;
+  const main = document.getElementById('main');
+  try {
+    await loadIndex();
+  } catch (error) {
+    replace(main, h('h1', {}, 'This browser can’t unpack the report'), h('p', {}, 'It needs DecompressionStream: Chrome 103, Firefox 113 or Safari 16.4. The same run is in report.md. ', String(error)));
+    return;
+  }
+  const dialog = buildHelp();
+  buildTools(document.querySelector('.bar-tools'), dialog);
+  buildSidebar(document.querySelector('.sidebar'));
+  listen(dialog);
+  addEventListener('hashchange', showRoute);
+  const first = document.body.dataset.start;
+  if (!location.hash && first) history.replaceState(null, '', first);
+  await showRoute();
+  document.documentElement.dataset.ready = 'true';
+}
+
+start();
