@@ -122,11 +122,9 @@ def status(*, state_dir: Path | None, as_json: bool) -> None:
 
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
-        from rich.console import Console  # noqa: PLC0415
+        from caas.stack.presentation import console, status_table  # noqa: PLC0415
 
-        from caas.stack.presentation import status_table  # noqa: PLC0415
-
-        Console(highlight=False).print(status_table(found))
+        console().print(status_table(found))
     if not found.ready:
         sys.exit(EXIT_CHECK_FAILED)
 

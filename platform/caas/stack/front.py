@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -32,14 +32,14 @@ def run_up(
     options: StackOptions,
     view: View,
     *,
-    specs: Callable[[str], Sequence[ServiceSpec]] = find_services,
+    specs: Sequence[ServiceSpec] | None = None,
 ) -> int:
     """Start a stack and return the exit code: when it stops, or when it is ready (`detach`).
 
     Args:
         options: What to start.
         view: Shows the events.
-        specs: Names the services of a profile; tests give their own.
+        specs: The services; None finds those of the profile.
     """
     front_pid = os.getpid()
     reader, writer = os.pipe()
@@ -91,7 +91,7 @@ def _unexplained(status: int, options: StackOptions) -> str:
 
 def _supervise(
     options: StackOptions,
-    specs: Callable[[str], Sequence[ServiceSpec]],
+    specs: Sequence[ServiceSpec] | None,
     sender: EventSender,
     front_pid: int,
 ) -> NoReturn:
@@ -103,7 +103,8 @@ def _supervise(
         _silence()
         if not options.detach:
             die_with_parent(front_pid, signal.SIGTERM)
-        Supervisor(options, specs(options.profile), sender).run()
+        chosen = find_services(options.profile) if specs is None else specs
+        Supervisor(options, chosen, sender).run()
         status = EXIT_OK
     except StackError as error:
         sender.send(Failed(message=str(error)))

@@ -20,6 +20,19 @@ STEP_TEXT = {
 }
 
 
+PLAIN_WIDTH_COLUMNS = 200
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console; where no terminal says how wide it is, tables are not cut."""
+    found = Console(stderr=stderr, highlight=False)
+    return (
+        found
+        if found.is_terminal
+        else Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH_COLUMNS)
+    )
+
+
 class View(Protocol):
     """Shows a stack's events; a context manager that tidies up the display."""
 
@@ -36,8 +49,8 @@ class TextView:
     """For people: a spinner while something takes time, then a table of URLs."""
 
     def __init__(self, *, detach: bool) -> None:
-        self._out = Console(highlight=False)
-        self._err = Console(stderr=True, highlight=False)
+        self._out = console()
+        self._err = console(stderr=True)
         self._detach = detach
         self._spinner: Status | None = None
 
@@ -79,7 +92,7 @@ class TextView:
 
 
 class JsonView:
-    """For scripts: the stack file as one line once it is ready, then notices, a line each."""
+    """For scripts: the stack file as one line once it is ready; notices on standard error."""
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +106,7 @@ class JsonView:
             case Ready(stack=stack):
                 click.echo(msgspec.json.encode(stack))
             case Notice():
-                click.echo(msgspec.json.encode(event))
+                click.echo(msgspec.json.encode(event), err=True)
             case Failed(message=message):
                 click.echo(f"Error: {message}", err=True)
             case _:

@@ -4,6 +4,7 @@ Both listen on 127.0.0.1 only and die with the process that started them.
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -37,6 +38,7 @@ OPLOG_MB = "64"
 ALREADY_INITIALIZED = 23
 PORT_LOST_WORDS = ("Address already in use", "Failed listening on port")
 DIAGNOSIS_SIZE_MAX_BYTES = 64_000
+DISK_FULL_BYTES = 1_048_576
 INFO_CHUNK_BYTES = 8_192
 INFO_SIZE_MAX_BYTES = 64_000
 
@@ -218,6 +220,8 @@ class EmbeddedServer(ABC):
 
     def _diagnosis(self) -> str:
         """Return the server's last complaint, in one line."""
+        if shutil.disk_usage(self.data_dir).free < DISK_FULL_BYTES:
+            return "its disk is full (free some space)"  # it could not even log that
         for path, start in ((self.early_log_path, 0), (self.log_path, self._log_start_bytes)):
             lines = _tail(path, start)
             complaints = [text for line in lines if (text := complaint(line))]

@@ -1,0 +1,35 @@
+"""`caas` with two echo services in place of the real ones: `python -m caas.testing.echo_stack up`.
+
+`CAAS_ECHO_NEEDS` names the data servers they say they need (`mongodb redis`),
+`CAAS_ECHO_SEED_PORT` the first of their documented ports.
+"""
+
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from caas.cli.main import main as caas
+from caas.contracts.services import ServiceSpec
+from caas.stack import front
+from caas.testing.echo_service import FRONT, INNER
+
+
+def echo_services(_profile: str) -> Sequence[ServiceSpec]:
+    """Return the two services, as the environment wants them."""
+    needs = tuple(os.environ.get("CAAS_ECHO_NEEDS", "").split())
+    first = int(os.environ.get("CAAS_ECHO_SEED_PORT", INNER.seed_port))
+    return [
+        msgspec.structs.replace(spec, needs=needs, seed_port=first + index)
+        for index, spec in enumerate((INNER, FRONT))
+    ]
+
+
+def main() -> None:
+    """Run the command line over the echo services."""
+    front.find_services = echo_services  # type: ignore[attr-defined]
+    caas()
+
+
+if __name__ == "__main__":
+    main()
