@@ -125,7 +125,7 @@ class ApiTracer(trace.Tracer):
         return ApiSpan(span)
 
     @_agnosticcontextmanager
-    def start_as_current_span(  # noqa: PLR0917 - the API's signature
+    def start_as_current_span(  # noqa: PLR0913, PLR0917 - the API's signature
         self,
         name: str,
         context: Context | None = None,
