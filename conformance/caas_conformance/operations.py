@@ -40,6 +40,7 @@ API_KEY = pattern(r"caas_prod_[0-9a-f]{64}", "caas_prod_ and 64 hexadecimal digi
 JWT = pattern(r"[\w-]+\.[\w-]+\.[\w-]{86}", "a JWT with an Ed25519 signature")
 JSON_HEADERS = {"content-type": "application/json"}
 REVOKED_WITHIN_S = 1.0
+UNAUTHORIZED = 401
 NO_SERVICE = "Authentication failed: Invalid or missing service secret"
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
@@ -122,3 +123,23 @@ def some_address() -> str:
 def from_address(t: CaseContext, address: str) -> Mapping[str, str]:
     """Return the headers by which a trusted service says for whom it calls."""
     return {**t.service_secret(), "x-forwarded-for": address}
+
+
+async def check_ended(t: CaseContext, token: str, check_id: str = "ended") -> None:
+    """Check that auth and gateway refuse *token* within a second, as of an ended session."""
+    bearer = {"authorization": f"Bearer {token}"}
+    at_auth = await t.until(
+        lambda: validate(t, token),
+        lambda answer: answer.status == UNAUTHORIZED,
+        within_s=REVOKED_WITHIN_S,
+    )
+    at_gateway = await t.until(
+        lambda: t.gateway.get(GATEWAY_TENANT, headers=bearer),
+        lambda answer: answer.status == UNAUTHORIZED,
+        within_s=REVOKED_WITHIN_S,
+    )
+    with t.check(check_id, "auth and gateway refuse the token within a second") as check:
+        check.problem(at_auth, UNAUTHORIZED, valid=False, error="Session invalid")
+        check.absent(at_auth, "payload", "session")
+        check.problem(at_gateway, UNAUTHORIZED, statusCode=UNAUTHORIZED)
+        check.absent(at_gateway, "tenant_id", "company_name")

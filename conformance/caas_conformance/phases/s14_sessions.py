@@ -1,0 +1,232 @@
+"""S14: users see where they are signed in, and sign out what they do not know."""
+
+from caas_conformance import operations as ops
+from caas_conformance.authoring import (
+    TIMESTAMP,
+    UUID,
+    Answer,
+    CaseContext,
+    Phase,
+    Session,
+    Value,
+    list_of,
+)
+
+PHASE = Phase(
+    "S14",
+    "Sessions",
+    "The list of a user's open sessions, and ending one, the others or all of them.",
+    tags=("sessions",),
+)
+
+PLACES = {"auth-service": ops.SESSIONS, "gateway": ops.GATEWAY_SESSIONS}
+ENDED = (200, 204)
+ENDED_REASON = "the seed never showed a successful deletion"
+
+
+async def _devices(t: CaseContext) -> tuple[Session, Session, Session, Session]:
+    """Sign Alice in on three devices and Bob, of the same company, on one."""
+    tenant = await t.tenants.register()
+    web = await tenant.session("alice", device="web")
+    phone = await tenant.session(external_id=web.external_id, device="mobile")
+    tablet = await tenant.session(external_id=web.external_id, device="tablet")
+    return web, phone, tablet, await tenant.session("bob")
+
+
+def _ids(answer: Answer) -> Value:
+    """Return the ids of the listed sessions, sorted."""
+    sessions = answer.at("sessions")
+    return sessions.derive("ids", lambda found: sorted(s["session_id"] for s in found))
+
+
+async def _is_live(t: CaseContext, session: Session, check_id: str, title: str) -> None:
+    answer = await ops.validate(t, session.access_token)
+    with t.check(check_id, title) as check:
+        check.status(answer, 200)
+        check.equal(answer.at("payload.session_id"), session.session_id)
+
+
+def _cases(number: int, service: str, baseline: dict[str, list[int]]) -> None:
+    """Make the session cases for the routes of *service*, from *number* on."""
+    path = PLACES[service]
+    tags = [service]
+
+    @PHASE.case(
+        f"S14.{number:02}",
+        f"The {service} lists the open sessions",
+        proves="A user sees every device they are signed in on, and nobody else's.",
+        requirements=["AUTH-SES-01", "GW-SES-01"],
+        baseline=baseline["list"],
+        tags=tags,
+    )
+    async def lists(t: CaseContext) -> None:
+        """Red when a session is missing, is someone else's, ended, or shows its storage."""
+        web, phone, tablet, _ = await _devices(t)
+        answer = await t.service(service).get(path, headers=web.bearer)
+        with t.check("exactly", "Alice's three sessions and no other") as check:
+            check.status(answer, 200)
+            wanted = sorted(s.session_id for s in (web, phone, tablet))
+            check.equal(_ids(answer), wanted)
+        with t.check("described", "each with device, address and times, none with storage") as c:
+            c.each(
+                answer.at("sessions"),
+                {
+                    "session_id": UUID,
+                    "user_id": web.user_id,
+                    "ip_address": str,
+                    "is_active": True,
+                    "expires_at": TIMESTAMP,
+                    "created_at": TIMESTAMP,
+                    "last_activity_at": TIMESTAMP,
+                },
+            )
+            for session in answer.at("sessions").items():
+                c.absent(session, "_id", "refresh_token", "family")
+        await t.auth.post(ops.SDK_LOGOUT, headers=tablet.bearer)
+        after = await t.service(service).get(path, headers=web.bearer)
+        with t.check("ended-left", "a session that ended leaves the list") as check:
+            check.status(after, 200)
+            check.equal(_ids(after), sorted([web.session_id, phone.session_id]))
+
+    @PHASE.case(
+        f"S14.{number + 1:02}",
+        f"The {service} ends one session",
+        proves="A user signs one device out; that one is out at once, and no other.",
+        requirements=["GW-SES-02", "AUTH-SES-02"],
+        baseline=baseline["one"],
+        tags=tags,
+    )
+    async def ends_one(t: CaseContext) -> None:
+        """Red when the token lives on, or another device is signed out too."""
+        web, phone, tablet, bob = await _devices(t)
+        await _is_live(t, phone, "alive-before", "the phone is signed in before")
+        answer = await t.service(service).delete(f"{path}/{phone.session_id}", headers=web.bearer)
+        with t.check("confirmed", "the end is confirmed") as check:
+            check.status(answer, ENDED, because=ENDED_REASON)
+        await ops.check_ended(t, phone.access_token)
+        await _is_live(t, web, "own-lives", "the session that asked lives on")
+        await _is_live(t, tablet, "tablet-lives", "so does the tablet's")
+        await _is_live(t, bob, "bob-lives", "and Bob's")
+        again = await t.service(service).delete(f"{path}/{phone.session_id}", headers=web.bearer)
+        with t.check("gone", "the ended session is a 404 from now on") as check:
+            check.problem(again, 404)
+
+    @PHASE.case(
+        f"S14.{number + 2:02}",
+        f"The {service} ends the other sessions",
+        proves="A user signs every other device out and stays signed in.",
+        requirements=["GW-SES-03", "AUTH-SES-04"],
+        baseline=baseline["others"],
+        tags=tags,
+    )
+    async def ends_others(t: CaseContext) -> None:
+        """Red when the current session ends too, or a colleague's does."""
+        web, phone, tablet, bob = await _devices(t)
+        answer = await t.service(service).delete(f"{path}/others", headers=web.bearer)
+        with t.check("confirmed", "the end is confirmed") as check:
+            check.status(answer, ENDED, because=ENDED_REASON)
+        await ops.check_ended(t, phone.access_token, "phone-ended")
+        await ops.check_ended(t, tablet.access_token, "tablet-ended")
+        await _is_live(t, web, "own-lives", "the session that asked lives on")
+        await _is_live(t, bob, "bob-lives", "and Bob's")
+        listed = await t.service(service).get(path, headers=web.bearer)
+        with t.check("one-left", "one session is listed") as check:
+            check.status(listed, 200)
+            check.equal(_ids(listed), [web.session_id])
+
+    @PHASE.case(
+        f"S14.{number + 3:02}",
+        f"The {service} ends all sessions",
+        proves="A user signs out everywhere, here included, and a colleague stays.",
+        requirements=["GW-SES-04", "AUTH-SES-04"],
+        baseline=baseline["all"],
+        tags=tags,
+    )
+    async def ends_all(t: CaseContext) -> None:
+        """Red when the current session lives on, or a colleague's ends."""
+        web, phone, _, bob = await _devices(t)
+        answer = await t.service(service).delete(f"{path}/all", headers=web.bearer)
+        with t.check("confirmed", "the end is confirmed") as check:
+            check.status(answer, ENDED, because=ENDED_REASON)
+        await ops.check_ended(t, web.access_token, "own-ended")
+        await ops.check_ended(t, phone.access_token, "phone-ended")
+        await _is_live(t, bob, "bob-lives", "Bob's session lives on")
+
+    @PHASE.case(
+        f"S14.{number + 4:02}",
+        f"At the {service} a foreign session looks like none",
+        proves="A session of a colleague, of another company and of nobody get the same 404.",
+        requirements=["AUTH-SES-03", "SEC-TEN-02"],
+        baseline=baseline["one"],
+        tags=[*tags, "security", "negative"],
+    )
+    async def foreign_is_404(t: CaseContext) -> None:
+        """Red when a foreign session is read or ended, or the words give it away."""
+        web, _, _, bob = await _devices(t)
+        stranger = await (await t.tenants.register()).session("charlie")
+        targets = {"colleague": bob.session_id, "stranger": stranger.session_id}
+        for method in ("GET", "DELETE"):
+            missing = await t.service(service).request(
+                method, f"{path}/{ops.UNKNOWN_ID}", headers=web.bearer
+            )
+            with t.check(f"missing-{method.lower()}", f"{method} of none is a 404") as check:
+                check.problem(missing, 404)
+            for name, session_id in targets.items():
+                answer = await t.service(service).request(
+                    method, f"{path}/{session_id}", headers=web.bearer
+                )
+                with t.check(f"{name}-{method.lower()}", f"{method} of a {name}'s too") as check:
+                    check.status(answer, 404)
+                    check.equal(answer.body, missing.body)
+        sample = await t.service(service).delete(f"{path}/sample-id", headers=web.bearer)
+        with t.check("sample", "an id that is none is a 404 as well") as check:
+            check.problem(sample, 404)
+        await _is_live(t, bob, "bob-lives", "the colleague is still signed in")
+        await _is_live(t, stranger, "stranger-lives", "so is the stranger")
+
+
+_cases(1, "auth-service", {"list": [73], "one": [73], "others": [73], "all": [73]})
+_cases(11, "gateway", {"list": [32, 81], "one": [82], "others": [83], "all": [84]})
+
+
+@PHASE.case(
+    "S14.06",
+    "One session can be looked at",
+    proves="A user reads one of the own sessions by its id.",
+    requirements=["AUTH-SES-01"],
+    baseline=[73],
+    tags=["auth-service"],
+)
+async def reads_one(t: CaseContext) -> None:
+    """Red when the session is another one, or shows how it is stored."""
+    web, phone, _, _ = await _devices(t)
+    answer = await t.auth.get(f"{ops.SESSIONS}/{phone.session_id}", headers=web.bearer)
+    with t.check("it", "it is the phone's session") as check:
+        check.status(answer, 200)
+        check.matches(
+            answer.body,
+            {"session_id": phone.session_id, "user_id": web.user_id, "created_at": TIMESTAMP},
+        )
+        check.absent(answer, "_id", "refresh_token", "family", "head")
+
+
+@PHASE.case(
+    "S14.07",
+    "The list says which session is the current one",
+    proves="A user who looks at the list knows which entry is the device in hand.",
+    requirements=["GW-SES-01"],
+    baseline=[32, 73],
+)
+async def current_is_marked(t: CaseContext) -> None:
+    """Red when none is marked, or all are."""
+    web, phone, _, _ = await _devices(t)
+    for name, session in (("web", web), ("phone", phone)):
+        for service, path in PLACES.items():
+            answer = await t.service(service).get(path, headers=session.bearer)
+            current = answer.at("sessions").derive(
+                "current", lambda found: [s["session_id"] for s in found if s.get("is_current")]
+            )
+            with t.check(f"marked-{name}-{service}", f"{service}: the {name} session") as check:
+                check.status(answer, 200)
+                check.matches(answer.at("sessions"), list_of(dict, at_least=3, at_most=3))
+                check.equal(current, [session.session_id])
