@@ -1,7 +1,8 @@
 """The one way to build a service: routes in, a complete ASGI application out."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from typing import Any
 
 from litestar import Litestar
@@ -9,21 +10,25 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from caas.contracts.services import ServiceSpec
+from caas.kernel.clock import Clock, SystemClock
 from caas.runtime.cors import CorsPolicy
+from caas.runtime.documentation import render_page
 from caas.runtime.edge import Edge, EdgeOptions
-from caas.runtime.fast import FastHandler, RawHandler
+from caas.runtime.fast import FastHandler, FastRequest, FastResponse, RawHandler
+from caas.runtime.health import Health, Probes, health_routes
+from caas.runtime.idempotency import Idempotency
+from caas.runtime.openapi import JSON_PATH, PAGE_PATH, Extra, build_document, encode_document
 from caas.runtime.peers import PeerTrust
 from caas.runtime.problems import Style, problem_handler
-from caas.runtime.routing import AllowedMethods
+from caas.runtime.routing import RouteTable
 from caas.runtime.settings import RuntimeSettings
 from caas_observability.setup import configure
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
-Probe = Callable[[], Awaitable[None]]
 FastRoutes = Callable[[], Mapping[tuple[str, str], FastHandler]]
 
 
-def create_service_app(
+def create_service_app(  # noqa: PLR0913 - the whole of a service, by keyword
     spec: ServiceSpec,
     routers: Sequence[ControllerRouterHandler],
     *,
@@ -31,11 +36,14 @@ def create_service_app(
     environ: Mapping[str, str],
     lifespan: Lifespan,
     dependencies: Mapping[str, Provide],
-    readiness: Callable[[], Mapping[str, Probe]],
+    readiness: Probes,
     fast_routes: FastRoutes = dict,
     proxy: Mapping[str, RawHandler] | None = None,
+    idempotency: Callable[[], Idempotency | None] = lambda: None,
     style: Style = "service",
-    openapi_extra: Mapping[str, Any] | None = None,
+    openapi_extra: Extra | None = None,
+    repeatable_query: frozenset[str] = frozenset(),
+    clock: Clock | None = None,
 ) -> Edge:
     """Build a service's ASGI application; opens nothing before the lifespan starts.
 
@@ -51,8 +59,11 @@ def create_service_app(
         fast_routes: Called once the lifespan runs; hot paths that skip Litestar and behave as
             the documented route does.
         proxy: Path prefix -> handler of everything below it.
+        idempotency: Called once the lifespan runs; serves the routes declared idempotent.
         style: `gateway` adds the seed gateway's members to problem documents.
-        openapi_extra: Merged into the OpenAPI document.
+        openapi_extra: Returns parts to merge into the OpenAPI document.
+        repeatable_query: Query parameters that are lists; any other may occur once.
+        clock: Of the timestamps in health answers.
 
     Raises:
         SettingsError: The environment does not describe a service that may start.
@@ -60,23 +71,28 @@ def create_service_app(
     settings = RuntimeSettings.from_env(environ)
     trust = PeerTrust(settings.trusted_proxies, settings.service_secret)
 
+    name = environ.get("OTEL_SERVICE_NAME") or spec.name
+    health = Health(name, version, readiness, clock or SystemClock())
+    routes = [*routers, *health_routes(health, trust, style)]
+
     @asynccontextmanager
     async def run(app: Litestar) -> AsyncIterator[None]:
         telemetry = configure(spec.name, version, environ)
         telemetry.start()
         try:
             async with lifespan(app):
-                routes = fast_routes()
-                edge.install_fast_routes(routes)
-                edge.allowed.add_fast(routes)
+                edge.install(fast_routes(), idempotency())
                 yield
         finally:
             await telemetry.shutdown()
 
+    def allow(path: str) -> bytes:
+        return edge.allow(path)
+
     litestar = Litestar(
-        list(routers),
+        routes,
         dependencies=dict(dependencies),
-        exception_handlers={Exception: problem_handler(style, lambda path: edge.allow(path))},
+        exception_handlers={Exception: problem_handler(style, allow)},
         lifespan=[run],
         logging_config=None,
         openapi_config=None,
@@ -89,8 +105,37 @@ def create_service_app(
             cors=CorsPolicy(settings.cors_origins),
             style=style,
             log_all=settings.access_log == "all",
+            repeatable_query=repeatable_query,
         ),
-        allowed=AllowedMethods(litestar),
+        routes=RouteTable(litestar),
         proxy=proxy or {},
+        own_routes=documentation_routes(
+            lambda: build_document(
+                routes,
+                title=spec.name,
+                version=version,
+                style=style,
+                dependencies=dependencies,
+                extra=openapi_extra,
+                repeatable=repeatable_query,
+            )
+        ),
     )
     return edge
+
+
+def documentation_routes(build: Callable[[], dict[str, Any]]) -> dict[tuple[str, str], FastHandler]:
+    """Serve the document that *build* returns, as JSON and as a page; it is built once."""
+
+    @cache
+    def texts() -> tuple[bytes, bytes]:
+        document = build()
+        return encode_document(document), render_page(document)
+
+    async def serve_json(_: FastRequest) -> FastResponse:
+        return FastResponse(200, ((b"content-type", b"application/json"),), texts()[0])
+
+    async def serve_page(_: FastRequest) -> FastResponse:
+        return FastResponse(200, ((b"content-type", b"text/html; charset=utf-8"),), texts()[1])
+
+    return {("GET", JSON_PATH): serve_json, ("GET", PAGE_PATH): serve_page}

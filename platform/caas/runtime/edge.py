@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from caas.runtime import edge_limits as limits
@@ -20,10 +21,11 @@ from caas.runtime.cors import CorsPolicy
 from caas.runtime.deadline import parse_deadline, set_deadline
 from caas.runtime.fast import FastHandler, FastRequest, FastResponse, RawHandler
 from caas.runtime.headers import SECURITY_HEADERS
+from caas.runtime.idempotency import Idempotency
 from caas.runtime.peers import PeerTrust
 from caas.runtime.problems import RefusalError, Style, problem_of, record_problem
 from caas.runtime.reply import Reply
-from caas.runtime.routing import AllowedMethods
+from caas.runtime.routing import RouteTable
 from caas_observability.logs import get_logger
 from caas_observability.metrics import http_server
 from caas_observability.tracing import Span, start_server_span
@@ -56,6 +58,7 @@ class EdgeOptions(msgspec.Struct, frozen=True, kw_only=True):
         body_types: Media types of bodies beside JSON, lower case.
         body_max_bytes: The largest body, inclusive.
         log_all: Whether unsampled, successful requests are logged as well.
+        repeatable_query: Query parameters that are documented as lists.
     """
 
     trust: PeerTrust
@@ -64,6 +67,7 @@ class EdgeOptions(msgspec.Struct, frozen=True, kw_only=True):
     body_types: frozenset[bytes] = frozenset()
     body_max_bytes: int = limits.BODY_MAX_BYTES
     log_all: bool = False
+    repeatable_query: frozenset[str] = frozenset()
 
 
 class Edge:
@@ -71,41 +75,56 @@ class Edge:
 
     Attributes:
         litestar: The wrapped application.
-        allowed: Finds the methods of a path.
-        repeatable: Query parameters that are documented as lists.
+        routes: What is known about a path.
         proxy: Raw handlers by path prefix, the longest first.
     """
 
-    __slots__ = ("_fast", "_options", "_prefixes", "allowed", "litestar", "proxy", "repeatable")
+    __slots__ = (
+        "_fast", "_idempotency", "_options", "_own", "_prefixes", "litestar", "proxy", "routes",
+    )  # fmt: skip
 
     def __init__(
         self,
         litestar: ASGIApp,
         options: EdgeOptions,
         *,
-        allowed: AllowedMethods,
+        routes: RouteTable,
         proxy: Mapping[str, RawHandler],
-        repeatable: frozenset[str] = frozenset(),
+        own_routes: Mapping[tuple[str, str], FastHandler],
     ) -> None:
         self.litestar = litestar
-        self.allowed = allowed
-        self.repeatable = repeatable
+        self.routes = routes
         self.proxy = sorted(proxy.items(), key=lambda item: -len(item[0]))
         self._options = options
         self._prefixes = tuple(prefix for prefix, _ in self.proxy)
+        self._own = dict(own_routes)
         self._fast: dict[tuple[str, bytes], FastHandler] = {}
+        self._idempotency: Idempotency | None = None
+        self.install({}, None)
 
-    def install_fast_routes(self, routes: Mapping[tuple[str, str], FastHandler]) -> None:
-        """Serve *routes*, `(method, path)`, past Litestar; a trailing slash makes no difference."""
+    def install(
+        self,
+        fast_routes: Mapping[tuple[str, str], FastHandler],
+        idempotency: Idempotency | None,
+    ) -> None:
+        """Take what exists only once the service runs; a trailing slash makes no difference.
+
+        Args:
+            fast_routes: `(method, path)` -> handler, served past Litestar.
+            idempotency: Serves the routes declared idempotent; None leaves the header alone.
+        """
+        routes = {**self._own, **fast_routes}
         self._fast = {
             (method, path.encode("ascii") + slash): handler
             for (method, path), handler in routes.items()
             for slash in (b"", b"/")
         }
+        self._idempotency = idempotency
+        self.routes.add_fast(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self.litestar(scope, receive, send)
             return
         started = time.perf_counter()
@@ -181,7 +200,7 @@ class Edge:
             limits.check_path(request.raw_path)
         if request.query:
             limits.check_target(request.raw_path, request.query)
-            limits.check_query(request.query, self.repeatable)
+            limits.check_query(request.query, self._options.repeatable_query)
         if b"x-caas-deadline-ms" in fields:
             request.deadline = parse_deadline(fields[b"x-caas-deadline-ms"])
 
@@ -241,8 +260,16 @@ class Edge:
         else:
             # A write is never cut short: half an effect is worse than an unread answer.
             inbound.watch()
+
+        async def run(send: Send) -> None:
+            await self.litestar(scope, inbound.hand_over(request.body), send)
+
+        keeper = self._idempotency if b"idempotency-key" in request.fields else None
         try:
-            await self.litestar(scope, inbound.hand_over(request.body), reply)
+            if keeper is not None and self.routes.is_idempotent(request.path, request.method):
+                await keeper.serve(request, run, reply)
+            else:
+                await run(reply)
         finally:
             request.route = scope.get("path_template", "")
 
@@ -280,7 +307,7 @@ class Edge:
 
     def allow(self, path: str) -> bytes:
         """List the methods of *path* as `Allow` has them; empty for an unknown path."""
-        return ", ".join(self.allowed.of(path)).encode()
+        return ", ".join(self.routes.methods(path)).encode()
 
     async def _refuse(self, error: Exception, request: FastRequest, reply: Reply) -> bool:
         """Answer with a problem; tell whether that was still possible."""
@@ -321,7 +348,7 @@ def _correlation_id(fields: dict[bytes, bytes]) -> str:
     ):
         return given.decode("ascii")
     # A name for log lines, not a secret: `uuid4` costs three times as much.
-    h = f"{random.getrandbits(128):032x}"  # noqa: S311
+    h = f"{random.getrandbits(128):032x}"
     return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:]}"
 
 

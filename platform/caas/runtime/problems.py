@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 from litestar import Request, Response
 from litestar import exceptions as framework
+from litestar.exceptions import HTTPException  # noqa: TID251 - the one place that may know it
 
 from caas.kernel.errors import (
     CaasError,
@@ -51,9 +52,11 @@ CODE_BY_STATUS = {
     404: "not_found",
     405: "method_not_allowed",
     408: "request_timeout",
+    409: "conflict",
     413: "body_too_large",
     414: "target_too_long",
     415: "unsupported_media_type",
+    422: "unprocessable",
     429: "rate_limited",
     431: "headers_too_large",
     500: "internal",
@@ -122,6 +125,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return [(b"content-type", PROBLEM_TYPE), *self.headers]
 
 
+def status_of(kind: type[CaasError]) -> int:
+    """Return the status that errors of *kind* are answered with."""
+    return next(status for base, status in STATUS_BY_ERROR.items() if issubclass(kind, base))
+
+
 def problem_of(error: Exception) -> Problem:
     """Say what *error* means to the caller; whatever is not meant for callers is a bare 500."""
     if isinstance(error, CaasError):
@@ -134,7 +142,7 @@ def problem_of(error: Exception) -> Problem:
             headers=error.headers,
             errors=error.errors,
         )
-    if isinstance(error, framework.HTTPException):
+    if isinstance(error, HTTPException):
         return _of_framework(error)
     if isinstance(error, UnicodeDecodeError):
         return Problem(status=400, code="malformed_json", detail="The request is not valid UTF-8")
@@ -182,7 +190,7 @@ def problem_handler(style: Style, allow: Callable[[str], bytes]) -> Any:
 
 
 def _of_caas(error: CaasError) -> Problem:
-    status = next(s for kind, s in STATUS_BY_ERROR.items() if isinstance(error, kind))
+    status = status_of(type(error))
     headers: Fields = ()
     if isinstance(error, RateLimitedError | UnavailableError):
         headers = ((b"retry-after", b"%d" % error.retry_after_s),)
@@ -198,7 +206,7 @@ def _of_caas(error: CaasError) -> Problem:
     )
 
 
-def _of_framework(error: framework.HTTPException) -> Problem:
+def _of_framework(error: HTTPException) -> Problem:
     """Translate what Litestar itself raises, none of whose texts are made for callers."""
     status = error.status_code
     if isinstance(error, framework.ValidationException):

@@ -1,6 +1,5 @@
 """Redis (or Valkey) clients: safe defaults, client spans, and a probe for readiness."""
 
-from collections.abc import Awaitable
 from typing import Any, cast
 
 import redis.asyncio
@@ -26,25 +25,22 @@ class Redis(redis.asyncio.Redis):
     Arguments never reach a span: they hold keys, tokens and passwords.
     """
 
-    def execute_command(self, *args: Any, **options: Any) -> Awaitable[Any]:
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Run one command."""
         scope = current_scope()
-        running = cast("Awaitable[Any]", super().execute_command(*args, **options))
         if scope is None or not scope.sampled:
-            return running
-        return self._traced(str(args[0]), running)
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        command = str(args[0])
+        with start_span(command, kind="client") as span:
+            if span.recording:
+                span.set_many(span_attributes(self.connection_pool, command))
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "TracedPipeline":  # noqa: FBT001, FBT002 - the driver's own signature
         """Return a pipeline that records one span for all its commands."""
         return TracedPipeline(
             self.connection_pool, self.response_callbacks, transaction, shard_hint
         )
-
-    async def _traced(self, command: str, running: Awaitable[Any]) -> Any:
-        with start_span(command, kind="client") as span:
-            if span.recording:
-                span.set_many(span_attributes(self.connection_pool, command))
-            return await running
 
 
 class TracedPipeline(Pipeline):
@@ -54,13 +50,13 @@ class TracedPipeline(Pipeline):
         """Send everything queued; return the answers in order."""
         scope = current_scope()
         if scope is None or not scope.sampled:
-            return cast("list[Any]", await super().execute(raise_on_error))
+            return await super().execute(raise_on_error)
         name = "MULTI" if self.is_transaction else "PIPELINE"
         with start_span(name, kind="client") as span:
             if span.recording:
                 span.set_many(span_attributes(self.connection_pool, name))
                 span.set("db.operation.batch.size", len(self.command_stack))
-            return cast("list[Any]", await super().execute(raise_on_error))
+            return await super().execute(raise_on_error)
 
 
 def span_attributes(pool: Any, command: str) -> dict[str, Any]:
@@ -86,7 +82,7 @@ def open_redis(url: str, *, client_name: str, decode_responses: bool = False) ->
         decode_responses: Whether answers are text; bytes are faster.
     """
     backoff = ExponentialWithJitterBackoff(base=RETRY_DELAY_MIN_S, cap=RETRY_DELAY_MAX_S)
-    return Redis.from_url(
+    client = Redis.from_url(
         url,
         client_name=client_name,
         decode_responses=decode_responses,
@@ -96,8 +92,9 @@ def open_redis(url: str, *, client_name: str, decode_responses: bool = False) ->
         health_check_interval=HEALTH_CHECK_EVERY_S,
         max_connections=POOL_MAX_CONNECTIONS,
     )
+    return cast("Redis", client)
 
 
 async def ping_redis(client: redis.asyncio.Redis) -> None:
     """Raise when the server doesn't answer."""
-    await cast("Awaitable[bool]", client.ping())
+    await client.ping()

@@ -1,30 +1,41 @@
-"""Which methods a path has, for `Allow`: asked of Litestar's own router, plus the fast routes."""
+"""What is known about a path before it is served: asked of Litestar's own router."""
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from litestar import Litestar
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException  # noqa: TID251 - raised by the router we ask
+from litestar.types import Method
+
+from caas.runtime.operations import IDEMPOTENT_OPTION
 
 PATHS_CACHED_MAX = 1_024
-_ASKED = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_ASKED: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-class AllowedMethods:
-    """Finds the methods of a path, in the order they are listed to clients."""
+class RouteTable:
+    """Finds the methods of a path, and what its route declared."""
 
     def __init__(self, litestar: Litestar) -> None:
         self._litestar = litestar
         self._fast: dict[str, set[str]] = {}
-        self.of = lru_cache(PATHS_CACHED_MAX)(self._of)
+        # Bound here: a decorated method would keep every application alive for ever.
+        self.methods = lru_cache(PATHS_CACHED_MAX)(self._methods)
 
     def add_fast(self, routes: Mapping[tuple[str, str], object]) -> None:
         """Count *routes* in, for those that have no Litestar route beside them."""
         for method, path in routes:
             self._fast.setdefault(path, set()).add(method)
+        self.methods.cache_clear()
 
-    def _of(self, path: str) -> tuple[str, ...]:
-        found = {method for method in _ASKED if self._routable(path, method)}
+    def is_idempotent(self, path: str, method: str) -> bool:
+        """Tell whether the route was declared with `operation(idempotent=True)`."""
+        route = self._route(path, "POST") if method == "POST" else None
+        return route is not None and bool(route.opt.get(IDEMPOTENT_OPTION))
+
+    def _methods(self, path: str) -> tuple[str, ...]:
+        found: set[str] = {m for m in _ASKED if self._route(path, m) is not None}
         found |= self._fast.get(path.rstrip("/") or "/", set())
         if not found:
             return ()
@@ -32,10 +43,9 @@ class AllowedMethods:
             found.add("HEAD")
         return tuple(sorted(found | {"OPTIONS"}))
 
-    def _routable(self, path: str, method: str) -> bool:
+    def _route(self, path: str, method: Method) -> Any:
         router = self._litestar.asgi_router
         try:
-            router.handle_routing(path=path.rstrip("/") or "/", method=method)
+            return router.handle_routing(path=path.rstrip("/") or "/", method=method)[1]
         except HTTPException:
-            return False
-        return True
+            return None

@@ -1,0 +1,240 @@
+"""The OpenAPI 3.1 document of a service: true about the edge, the same bytes at every build.
+
+Litestar describes routes and structs. What it can't know is added here: the problem document,
+the statuses that the edge answers with for any route, `additionalProperties: false` where
+unknown fields are refused, security schemes and the idempotency header.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Schema
+from litestar.routes import HTTPRoute
+from litestar.types import ControllerRouterHandler
+from litestar.typing import FieldDefinition
+
+from caas.runtime.edge_limits import BODY_MAX_BYTES
+from caas.runtime.idempotency import KEY_MAX_CHARS
+from caas.runtime.operations import ERRORS_OPTION, IDEMPOTENT_OPTION
+from caas.runtime.problems import Style, status_of
+
+JSON_PATH = "/documentation/json"
+PAGE_PATH = "/documentation"
+
+_EVERY_ROUTE = (400, 414, 431, 503)
+_EVERY_BODY = (408, 413, 415)
+_IDEMPOTENT = (409, 422)
+_BODY_METHODS = frozenset({"post", "put", "patch", "delete"})
+
+_DESCRIPTIONS = {
+    400: "The request is malformed or breaks a documented rule.",
+    401: "No valid credential; `WWW-Authenticate` says what is missing.",
+    403: "The credential is valid and does not allow this.",
+    404: "It does not exist for this caller.",
+    405: "The path has no such method; `Allow` lists those it has.",
+    408: "The body did not arrive in time.",
+    409: "The stored state forbids this now.",
+    413: f"The body is over {BODY_MAX_BYTES} bytes.",
+    414: "The target is too long.",
+    415: "The body is not JSON in UTF-8.",
+    422: "The Idempotency-Key was used with another body.",
+    429: "The quota is spent; `Retry-After` says when to come back.",
+    431: "The headers are too large.",
+    503: "A dependency is unavailable or the deadline has passed; `Retry-After` may help.",
+}
+_SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "serviceSecret": {"type": "apiKey", "in": "header", "name": "x-service-secret"},
+}
+
+Document = dict[str, Any]
+Extra = Callable[[], Mapping[str, Any]]
+
+
+class StrictStructPlugin(StructSchemaPlugin):
+    """Documents structs that forbid unknown fields as such."""
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        """Describe one struct."""
+        schema = super().to_openapi_schema(field_definition, schema_creator)
+        config = getattr(field_definition.type_, "__struct_config__", None)
+        if config is not None and config.forbid_unknown_fields:
+            schema.additional_properties = False
+        return schema
+
+
+def build_document(
+    routes: Sequence[ControllerRouterHandler],
+    *,
+    title: str,
+    version: str,
+    style: Style,
+    dependencies: Mapping[str, Provide],
+    extra: Extra | None = None,
+    repeatable: Collection[str] = (),
+) -> Document:
+    """Describe *routes*.
+
+    Args:
+        routes: The same that the service runs.
+        title: The service's name.
+        version: Of the service.
+        style: Whose members problem documents have.
+        dependencies: As the service has them; their parameters are documented too.
+        extra: Returns parts of a document to merge in, such as what a gateway passes on.
+        repeatable: Query parameters that the edge lets through more than once.
+
+    Raises:
+        ValueError: A query parameter is documented as a list and isn't in *repeatable*.
+    """
+    app = Litestar(
+        list(routes),
+        dependencies=dict(dependencies),
+        openapi_config=OpenAPIConfig(
+            title=title, version=version, create_examples=False, use_handler_docstrings=True
+        ),
+        plugins=[StrictStructPlugin()],
+        logging_config=None,
+    )
+    # Litestar's own objects hold what JSON has no word for (Decimal); msgspec writes them.
+    document: Document = msgspec.json.decode(msgspec.json.encode(app.openapi_schema.to_schema()))
+    handlers = _handlers(app)
+    components = document.setdefault("components", {})
+    for path, item in document.get("paths", {}).items():
+        for method, operation in item.items():
+            if isinstance(operation, dict) and (method, path) in handlers:
+                _complete(operation, method, handlers[method, path])
+    components["securitySchemes"] = _SECURITY_SCHEMES
+    components.setdefault("schemas", {})["Problem"] = problem_schema(style)
+    components["responses"] = {
+        f"Problem{status}": _problem_response(status) for status in _DESCRIPTIONS
+    }
+    if extra is not None:
+        _merge(document, extra())
+    _check_lists(document, repeatable)
+    return document
+
+
+def encode_document(document: Document) -> bytes:
+    """Write *document* with sorted keys, so that equal documents are equal bytes."""
+    return msgspec.json.encode(document, order="sorted")
+
+
+def problem_schema(style: Style) -> Document:
+    """Describe the error document (RFC 9457, with the seed's members)."""
+    text = {"type": "string"}
+    properties: Document = {
+        "type": {"type": "string", "description": "urn:caas:error:<code>; stable."},
+        "title": text,
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": text,
+        "error": text,
+        "errors": {
+            "type": "array",
+            "description": "Each broken rule, when they are known one by one.",
+            "items": {
+                "type": "object",
+                "properties": {"path": text, "message": text},
+                "required": ["message", "path"],
+            },
+        },
+    }
+    required = ["type", "title", "status", "detail", "error"]
+    if style == "gateway":
+        properties |= {"statusCode": {"type": "integer"}, "message": text}
+        required += ["statusCode", "message"]
+    return {"type": "object", "properties": properties, "required": sorted(required)}
+
+
+def _handlers(app: Litestar) -> dict[tuple[str, str], HTTPRouteHandler]:
+    return {
+        (method.lower(), route.path_format or "/"): handler
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items()
+    }
+
+
+def _complete(operation: Document, method: str, handler: HTTPRouteHandler) -> None:
+    """Add the statuses and parameters that hold for this route beside its own."""
+    options = handler.opt
+    statuses = {*_EVERY_ROUTE, *map(status_of, options.get(ERRORS_OPTION, ()))}
+    if method in _BODY_METHODS:
+        statuses.update(_EVERY_BODY)
+    if operation.get("security"):
+        statuses.add(401)
+    if "{" in str(operation.get("parameters", "")) and any(
+        parameter.get("in") == "path" for parameter in operation.get("parameters", ())
+    ):
+        statuses.add(404)
+    if options.get(IDEMPOTENT_OPTION):
+        statuses.update(_IDEMPOTENT)
+        operation.setdefault("parameters", []).append(_idempotency_parameter())
+    responses = operation.setdefault("responses", {})
+    own = {str(status) for status in handler.responses or ()}
+    for status in map(str, statuses):
+        reference = {"$ref": f"#/components/responses/Problem{status}"}
+        if status in own:
+            content = _problem_response(int(status))["content"]
+            responses[status].setdefault("content", {}).update(content)
+        else:
+            responses[status] = reference
+    _describe(operation)
+
+
+def _describe(operation: Document) -> None:
+    """Take the summary from the docstring's first line, and name successes plainly."""
+    first, _, rest = operation.pop("description", "").partition("\n")
+    if first:
+        operation["summary"] = first.rstrip(".")
+        if rest.strip():
+            operation["description"] = rest.strip()
+    for status, response in operation["responses"].items():
+        if response.get("description") == HTTPStatus(int(status)).description:
+            response["description"] = HTTPStatus(int(status)).phrase
+
+
+def _problem_response(status: int) -> Document:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    text = _DESCRIPTIONS.get(status, HTTPStatus(status).phrase)
+    return {"description": text, "content": content}
+
+
+def _idempotency_parameter() -> Document:
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "Repeats with the same key and body have one effect and one answer.",
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": KEY_MAX_CHARS,
+            "pattern": "^[!-~]+$",
+        },
+    }
+
+
+def _merge(into: Document, extra: Mapping[str, Any]) -> None:
+    for key, value in extra.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _check_lists(document: Document, repeatable: Collection[str]) -> None:
+    for path, item in document.get("paths", {}).items():
+        for operation in item.values():
+            for parameter in operation.get("parameters", ()) if isinstance(operation, dict) else ():
+                is_list = parameter.get("schema", {}).get("type") == "array"
+                if is_list and parameter["in"] == "query" and parameter["name"] not in repeatable:
+                    raise ValueError(f"{path}: list parameter {parameter['name']} is refused")
