@@ -198,8 +198,12 @@ async def profile_needs_token(t: CaseContext) -> None:
     ended = await tenant.session("bob")
     await t.auth.post(ops.SDK_LOGOUT, headers=ended.bearer)
     credentials = {"none": {}, "key": tenant.key, "ended": ended.bearer}
+    requests: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("GET", {}),
+        ("PUT", {"json": {"name": "Intruder"}}),
+    )
     for name, headers in credentials.items():
-        for method, body in (("GET", {}), ("PUT", {"json": {"name": "Intruder"}})):
+        for method, body in requests:
             answer = await t.auth.request(method, ops.PROFILE, headers=headers, **body)
             with t.check(f"refused-{name}-{method.lower()}", f"{method}: {name}") as check:
                 check.problem(answer, 401)
