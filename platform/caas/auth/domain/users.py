@@ -25,6 +25,8 @@ class User:
         external_id: The tenant's name for the user, unique in the tenant.
         username: What the tenant calls the user; the tenant may change it at any session.
         name: What the user chose to be called; None until then.
+        preferences: The user's own settings.
+        metadata: What the tenant notes about the user; the user may read it.
     """
 
     id: UserId
@@ -34,6 +36,7 @@ class User:
     username: str | None
     name: str | None
     preferences: Mapping[str, Preference]
+    metadata: Mapping[str, Preference]
     mfa_enabled: bool
     status: UserStatus
     created_at_ms: int
@@ -46,28 +49,25 @@ class UserData:
 
     email: str | None = None
     username: str | None = None
+    metadata: Mapping[str, Preference] | None = None
 
 
-def check_preferences(preferences: Mapping[str, Preference]) -> None:
-    """Refuse preferences that could not be stored as they are or are too many.
+def check_settings(settings: Mapping[str, Preference], *, path: str) -> None:
+    """Refuse preferences or metadata that could not be stored as they are or are too many.
 
     Raises:
         FieldInvalidError: Too many, or a key or a text that is too long or not storable.
     """
-    if len(preferences) > PREFERENCES_MAX:
-        raise FieldInvalidError("preferences", f"at most {PREFERENCES_MAX}")
-    for key, value in preferences.items():
+    if len(settings) > PREFERENCES_MAX:
+        raise FieldInvalidError(path, f"at most {PREFERENCES_MAX}")
+    for key, value in settings.items():
         if not key or len(key) > PREFERENCE_KEY_MAX_CHARS:
-            raise FieldInvalidError(
-                "preferences", f"keys have 1 to {PREFERENCE_KEY_MAX_CHARS} characters"
-            )
+            raise FieldInvalidError(path, f"keys have 1 to {PREFERENCE_KEY_MAX_CHARS} characters")
         if key.startswith("$") or "." in key or not key.isprintable():
-            raise FieldInvalidError(
-                "preferences", "keys hold no dot, leading $ or control character"
-            )
+            raise FieldInvalidError(path, "keys hold no dot, leading $ or control character")
         if isinstance(value, str) and len(value) > PREFERENCE_TEXT_MAX_CHARS:
             raise FieldInvalidError(
-                f"preferences.{key}", f"at most {PREFERENCE_TEXT_MAX_CHARS} characters"
+                f"{path}.{key}", f"at most {PREFERENCE_TEXT_MAX_CHARS} characters"
             )
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise FieldInvalidError(f"preferences.{key}", "does not fit 64 bits")
+            raise FieldInvalidError(f"{path}.{key}", "does not fit 64 bits")

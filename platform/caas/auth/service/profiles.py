@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from caas.auth.domain.clients import parse_name
-from caas.auth.domain.users import NAME_MAX_CHARS, Preference, User, check_preferences
+from caas.auth.domain.users import NAME_MAX_CHARS, Preference, User, check_settings
 from caas.auth.errors import FieldInvalidError
 from caas.auth.ports import UserStore
 from caas.contracts.auth import Claims
@@ -45,7 +45,7 @@ class Profiles:
         if name is not None:
             name = parse_name(name, path="name", max_chars=NAME_MAX_CHARS)
         if preferences is not None:
-            check_preferences(preferences)
+            check_settings(preferences, path="preferences")
         user = await self.users.update_profile(
             TenantId(claims.tenant_id),
             UserId(claims.user_id),

@@ -18,7 +18,7 @@ from caas.auth.domain.sessions import (
     new_issue,
     refresh_claims,
 )
-from caas.auth.domain.users import NAME_MAX_CHARS, User, UserData
+from caas.auth.domain.users import NAME_MAX_CHARS, User, UserData, check_settings
 from caas.auth.domain.whitelists import parse_address
 from caas.auth.errors import PermissionMissingError, RefreshTokenInvalidError
 from caas.auth.ports import SessionStore, TokenChecker, TokenSigner, UserStore
@@ -200,6 +200,8 @@ class SdkSessions:
 
 def _checked(data: UserData) -> UserData:
     """Return the data in normal form; raise `FieldInvalidError` where it breaks a rule."""
+    if data.metadata is not None:
+        check_settings(data.metadata, path="metadata")
     return UserData(
         email=None if data.email is None else parse_email(data.email, path="user_data.email"),
         username=(
@@ -207,4 +209,5 @@ def _checked(data: UserData) -> UserData:
             if data.username is None
             else parse_name(data.username, path="user_data.name", max_chars=NAME_MAX_CHARS)
         ),
+        metadata=data.metadata,
     )

@@ -106,8 +106,16 @@ class SigningKeys:
         self._keys = list(kept)
 
     async def public_keys(self) -> Sequence[PublicJwk]:
-        """Return the key set as stored now, not as loaded."""
-        await self.load()
+        """Return the key set as stored now; while the store is away, as last loaded.
+
+        Raises:
+            UnavailableError: Nothing was ever loaded.
+        """
+        try:
+            await self.load()
+        except UnavailableError:
+            if not self._keys:
+                raise
         return self.jwks
 
     @property

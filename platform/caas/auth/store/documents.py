@@ -104,6 +104,7 @@ class UserDocument(Document):
     username: str | None
     name: str | None
     preferences: dict[str, Preference]
+    metadata: dict[str, Preference]
     mfa_enabled: bool
     status: UserStatus
     created_at_ms: int

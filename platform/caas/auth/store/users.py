@@ -29,11 +29,8 @@ class MongoUserStore:
         self, tenant_id: TenantId, external_id: str, data: UserData, now_ms: int
     ) -> User:
         """Return the tenant's user of that external id, made or updated as *data* says."""
-        said = {
-            name: value
-            for name, value in (("email", data.email), ("username", data.username))
-            if value is not None
-        }
+        given = {"email": data.email, "username": data.username, "metadata": data.metadata}
+        said: Raw = {name: value for name, value in given.items() if value is not None}
         identity = {"tenant_id": tenant_id, "external_id": external_id}
         with translate_errors():
             known = await self._raw.find_one(identity)
@@ -91,7 +88,7 @@ class MongoUserStore:
             return await self._raw.count_documents({"tenant_id": tenant_id})
 
 
-def _fresh(said: Mapping[str, str], now_ms: int) -> Raw:
+def _fresh(said: Raw, now_ms: int) -> Raw:
     """Return what a new user has beyond its identity and what the tenant said."""
     defaults: Raw = {
         "_id": new_id(),
@@ -99,6 +96,7 @@ def _fresh(said: Mapping[str, str], now_ms: int) -> Raw:
         "username": None,
         "name": None,
         "preferences": {},
+        "metadata": {},
         "mfa_enabled": False,
         "status": "active",
         "created_at_ms": now_ms,

@@ -1,0 +1,1 @@
+"""The auth HTTP API: decode, call one use case, encode."""

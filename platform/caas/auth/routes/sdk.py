@@ -1,0 +1,90 @@
+"""Sessions of end users: open, refresh, end; and the public token check."""
+
+from litestar import Router, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from caas.auth.routes.access import (
+    API_KEY_HEADER,
+    AnyRequest,
+    caller_of,
+    claims_of,
+    has_api_key,
+    signed_in,
+)
+from caas.auth.schemas.clients import Message
+from caas.auth.schemas.sdk import (
+    CheckedToken,
+    CheckToken,
+    OpenSession,
+    RefreshSession,
+    SdkSession,
+    SessionState,
+    Tokens,
+)
+from caas.auth.service.services import AuthServices
+from caas.kernel.errors import ForbiddenError, UnauthenticatedError
+from caas.kernel.ids import SessionId, TenantId
+from caas.runtime.operations import API_KEY, BEARER, operation
+
+Services = NamedDependency[AuthServices]
+
+
+@post(
+    "/sdk/session",
+    status_code=200,
+    guards=[has_api_key],
+    **operation(UnauthenticatedError, ForbiddenError, security=(API_KEY,), idempotent=True),
+)
+async def open_sdk_session(
+    data: JSONBody[OpenSession], auth: Services, request: AnyRequest
+) -> SdkSession:
+    """Open a session for one of the tenant's users, who is made on first sight."""
+    opened = await auth.sdk_sessions.open_with_key(
+        request.headers[API_KEY_HEADER],
+        external_id=data.user_external_id,
+        data=data.user_data.to_domain(),
+        device=data.device_info.to_domain(),
+        caller=caller_of(request),
+    )
+    return SdkSession.of(opened, auth.socket_urls)
+
+
+@post("/sdk/refresh", status_code=200, **operation(UnauthenticatedError))
+async def refresh_sdk_session(data: JSONBody[RefreshSession], auth: Services) -> Tokens:
+    """Trade a refresh token for a new pair.
+
+    The token just before the newest one returns the same pair again for 10 seconds; an older
+    one ends the session.
+    """
+    return Tokens.of(await auth.sdk_sessions.refresh(data.refresh_token))
+
+
+@post(
+    "/sdk/logout",
+    status_code=200,
+    guards=[signed_in],
+    **operation(security=(BEARER,)),
+)
+async def log_out(auth: Services, request: AnyRequest) -> Message:
+    """End the session of the token; every service refuses its tokens from then on."""
+    claims = claims_of(request)
+    await auth.endings.end(
+        TenantId(claims.tenant_id), SessionId(claims.session_id), reason="logout"
+    )
+    return Message(message="Logged out successfully")
+
+
+@post("/validate", status_code=200, **operation(UnauthenticatedError))
+async def validate_token(data: JSONBody[CheckToken], auth: Services) -> CheckedToken:
+    """Tell whether a token is good, and show its claims and session to whoever holds it."""
+    claims, session = await auth.checks.claims_and_session_of(data.token)
+    state = SessionState.of(session, now_ms=auth.clock.now_ms(), current=claims.session_id)
+    return CheckedToken(valid=True, payload=claims, session=state)
+
+
+router = Router(
+    "/api/v1/auth",
+    tags=["sdk"],
+    route_handlers=[open_sdk_session, refresh_sdk_session, log_out, validate_token],
+)

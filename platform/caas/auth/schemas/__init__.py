@@ -1,0 +1,1 @@
+"""The auth HTTP API's bodies, in the seed report's names."""
