@@ -41,6 +41,20 @@ class AttemptRecord:
     unreached: tuple[tuple[str, str, str], ...] = ()
     vacuous: bool = False
 
+    @classmethod
+    def begin(
+        cls, case: CaseDefinition, number: int, environment: Environment, run_id: str
+    ) -> "AttemptRecord":
+        """Return attempt *number* of *case*, with a trace of its own, about to start."""
+        trace = AttemptTrace(run_id, case.id, number)
+        context = CaseContext(environment, trace, case.requirements)
+        return cls(case, number, trace, context, time() * 1000, perf_counter())
+
+    @property
+    def reason_redacted(self) -> str:
+        """Why it is not green, without any secret that the attempt knows."""
+        return self.context.redactor().text(self.reason)
+
     @property
     def duration_ms(self) -> float:
         """Milliseconds from the first line of the case to its last."""
@@ -54,23 +68,20 @@ class AttemptRecord:
     @property
     def overhead_ms(self) -> float:
         """Milliseconds that the harness and the case's own code took."""
-        return max(0.0, self.duration_ms - self.sut_wait_ms)
+        telemetry_ms = self.context.telemetry_wait_s * 1000
+        return max(0.0, self.duration_ms - self.sut_wait_ms - telemetry_ms)
 
 
-async def run_attempt(
-    case: CaseDefinition, number: int, environment: Environment, run_id: str
-) -> AttemptRecord:
-    """Run *case* within its time limit and return the record, judged by its checks alone.
+async def drive(record: AttemptRecord) -> None:
+    """Run the case within its time limit and judge it by its checks alone.
 
     Cancelling the task ends the attempt as `aborted` and re-raises.
     """
-    trace = AttemptTrace(run_id, case.id, number)
-    context = CaseContext(environment, trace, case.requirements)
-    record = AttemptRecord(case, number, trace, context, time() * 1000, perf_counter())
+    case, context = record.case, record.context
+    record.status = Status.FINISHED
     try:
         async with asyncio.timeout(case.timeout_s):
             await case.body(context)
-        record.status = Status.FINISHED
     except TimeoutError:
         record.status = Status.TIMED_OUT
         _blame(record, "timeout", f"the case took over {case.timeout_s:g} s")
@@ -78,28 +89,34 @@ async def run_attempt(
         record.status = Status.ABORTED
         _blame(record, "harness", "the run was aborted")
         raise
-    except CaseStoppedError as stop:
-        record.status = Status.FINISHED
-        record.reason = str(stop)
-    except CaseSkippedError as skip:
-        record.status = Status.FINISHED
-        record.verdict = Verdict.SKIPPED
-        record.reason = str(skip)
-    except EnvironmentBrokenError as error:
-        record.status = Status.FINISHED
-        _blame(record, "environment", str(error))
-    except AuthoringError as error:
-        record.status = Status.FINISHED
-        _blame(record, "harness", f"the case is written wrongly: {error}")
     except Exception as error:  # noqa: BLE001 - a bug in a case must not end the run
-        record.status = Status.FINISHED
-        _blame(record, "harness", f"the case raised {type(error).__name__}: {error}")
-        record.failure_detail = traceback.format_exc()[-TRACEBACK_CHARS_MAX:]
+        _explain(record, error)
     finally:
         record.ended_at = perf_counter()
-        context.wire.close()
+        context.close()
         judge(record)
-    return record
+
+
+def _explain(record: AttemptRecord, error: Exception) -> None:
+    """Note why the case ended early; requests sent side by side may have failed together."""
+    if isinstance(error, ExceptionGroup):
+        causes = [e for e in error.exceptions if not isinstance(e, CaseStoppedError)]
+        _explain(record, causes[0] if causes else error.exceptions[0])
+        return
+    match error:
+        case CaseStoppedError():
+            record.reason = str(error)
+        case CaseSkippedError():
+            record.verdict = Verdict.SKIPPED
+            record.reason = str(error)
+        case EnvironmentBrokenError():
+            _blame(record, "environment", str(error))
+        case AuthoringError():
+            _blame(record, "harness", f"the case is written wrongly: {error}")
+        case _:
+            _blame(record, "harness", f"the case raised {type(error).__name__}: {error}")
+            lines = traceback.format_exception(error)
+            record.failure_detail = "".join(lines)[-TRACEBACK_CHARS_MAX:]
 
 
 def judge(record: AttemptRecord) -> None:
@@ -108,8 +125,10 @@ def judge(record: AttemptRecord) -> None:
     opened = {check.id for check in record.context.checks}
     declared = record.case.declared_checks
     record.unreached = tuple(d for d in declared if d[0] not in opened)
-    if any(check.failed and check.level == MUST for check in checks):
+    broken = next((c for c in checks if c.failed and c.level == MUST), None)
+    if broken is not None:
         record.verdict = Verdict.FAILED
+        record.reason = record.reason or f"check {broken.id} failed"
     elif record.failure_kind:
         record.verdict = Verdict.ERROR
     elif record.verdict is Verdict.SKIPPED and not opened:

@@ -3,9 +3,11 @@
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
-from typing import NoReturn
+from typing import NoReturn, Protocol
+
+import msgspec
 
 from caas_conformance.checks import CHECK_ID, MUST, SHOULD, Check
 from caas_conformance.errors import (
@@ -20,6 +22,8 @@ from caas_conformance.http.answer import Answer
 from caas_conformance.http.client import Endpoint, ServiceClient, Wire
 from caas_conformance.polling import until
 from caas_conformance.tracing import AttemptTrace
+from caas_observability.correlation import AttemptTelemetry
+from caas_observability.redaction import Redactor
 
 AUTH_SERVICE = "auth-service"
 GATEWAY = "gateway"
@@ -28,13 +32,20 @@ STEPS_MAX = 200
 CHECKS_MAX = 500
 
 
+class RecordedTelemetry(Protocol):
+    """What the services recorded for an attempt that still runs."""
+
+    async def settled_now(self, context: "CaseContext") -> AttemptTelemetry:
+        """Return it once it is complete."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What every attempt of a run shares; nothing in here changes while cases run."""
 
     endpoints: dict[str, Endpoint]
     service_secret: str = ""
-    secrets: set[str] = field(default_factory=set)
+    telemetry: RecordedTelemetry | None = None
 
     def endpoint(self, service: str) -> Endpoint:
         """Return where *service* listens.
@@ -71,12 +82,15 @@ class CaseContext:
         self.wire = Wire(trace, self._stop_if_failed)
         self.checks: list[Check] = []
         self.steps: list[StepRecord] = []
+        self.telemetry_wait_s = 0.0
         self.tenants = Tenants(self)
+        self.secrets: set[str] = {environment.service_secret} - {""}
         self._environment = environment
         self._requirements = requirements
         self._clients: dict[str, ServiceClient] = {}
         self._check_ids: set[str] = set()
         self._stopping = ""
+        self._ended = False
         self._step: int | None = None
 
     # -- the platform -----------------------------------------------------------------------
@@ -137,6 +151,28 @@ class CaseContext:
         The caller checks the answer; waiting proves nothing by itself.
         """
         return await until(send, holds, within_s=within_s)
+
+    async def recorded(self) -> Value:
+        """Return the spans and log lines of this case so far, as evidence.
+
+        `.at("spans")` and `.at("logs")` are lists of objects with `service`, `trace_id`,
+        `span_id`, `attributes` and `name`, `kind`, `status`, `parent_span_id` or `level`,
+        `message`; `.at("services")` lists who recorded a span.
+
+        Raises:
+            CaseSkippedError: the run receives no telemetry.
+        """
+        if self._environment.telemetry is None:
+            raise CaseSkippedError("the run receives no telemetry")
+        began = perf_counter()
+        found = await self._environment.telemetry.settled_now(self)
+        self.telemetry_wait_s += perf_counter() - began
+        view = {
+            "spans": [msgspec.to_builtins(span) for span in found.spans],
+            "logs": [msgspec.to_builtins(log) for log in found.logs],
+            "services": sorted({span.service for span in found.spans}),
+        }
+        return Value("telemetry", view)
 
     # -- structure --------------------------------------------------------------------------
 
@@ -213,7 +249,7 @@ class CaseContext:
 
     def secret(self, value: str) -> str:
         """Make sure that *value* appears in no report, and return it."""
-        self._environment.secrets.add(value)
+        self.secrets.add(value)
         return value
 
     def need(self, answer: Answer, *paths: str) -> list[str]:
@@ -235,12 +271,25 @@ class CaseContext:
 
     # -- inner ------------------------------------------------------------------------------
 
+    def close(self) -> None:
+        """End the attempt: close its connections; what still runs of it is not recorded."""
+        self.wire.close()
+        self._ended = True
+
+    def redactor(self) -> Redactor:
+        """Return a redactor that knows every secret of this attempt so far."""
+        return Redactor(self.secrets)
+
     def _closed(self, check: Check) -> None:
+        if self._ended:
+            return
         self.checks.append(check)
         if check.failed and check.level == MUST and not check.go_on:
             self._stopping = self._stopping or check.id
 
     def _stop_if_failed(self) -> None:
+        if self._ended:
+            raise CaseStoppedError("the case has ended")
         if self._stopping and self._step is None:
             raise CaseStoppedError(f"check {self._stopping} failed")
 

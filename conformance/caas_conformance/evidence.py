@@ -19,6 +19,8 @@ class Missing(Enum):
     def __repr__(self) -> str:
         return "(missing)"
 
+    __str__ = __repr__
+
 
 MISSING: Final = Missing.MISSING
 """A member, header or body that is not there; equal to nothing, not even to itself in a check."""

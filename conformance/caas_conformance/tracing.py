@@ -5,6 +5,11 @@ import secrets
 RUN_ID_CHARS = 8
 
 
+def run_marker(run_id: str) -> str:
+    """Return with what every correlation id of a run begins."""
+    return f"{run_id[-RUN_ID_CHARS:]}."
+
+
 class AttemptTrace:
     """One trace per attempt; each exchange is a client span under its root span."""
 
@@ -14,7 +19,7 @@ class AttemptTrace:
         self.trace_id = secrets.token_hex(16)
         self.root_span_id = secrets.token_hex(8)
         # Within 1-128 of [A-Za-z0-9._-], so that the platform echoes it.
-        self.correlation_prefix = f"{run_id[-RUN_ID_CHARS:]}.{case_id}.{attempt}"
+        self.correlation_prefix = f"{run_marker(run_id)}{case_id}.{attempt}"
 
     def new_span_id(self) -> str:
         """Return a fresh span id."""

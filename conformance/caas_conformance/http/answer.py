@@ -26,6 +26,7 @@ class ExchangeRecord:
         "events",
         "first_byte_at",
         "id",
+        "is_traced",
         "method",
         "protocol",
         "received",
@@ -53,6 +54,7 @@ class ExchangeRecord:
         self.step: int | None = None
         self.span_id = ""
         self.correlation_id = ""
+        self.is_traced = False
         self.status: int | None = None
         self.error = ""
         self.sent = b""

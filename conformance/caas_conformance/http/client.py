@@ -290,4 +290,7 @@ class ServiceClient:
         }
         for name, value in (given or {}).items():
             lines[name.lower()] = value
+        record.is_traced = given is None or not (
+            {"traceparent", "x-correlation-id"} & {name.lower() for name in given}
+        )
         return lines

@@ -1,0 +1,44 @@
+"""The last look before anything is written: no secret that the runner knows is in there.
+
+Every attempt was redacted with its own secrets; this finds one that turned up under another
+attempt, or in a place that no rule foresaw. What is found is blotted out, and the run fails.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from caas_observability.redaction import REDACTED
+from caas_reports.model import Case
+
+SECRET_CHARS_MIN = 8
+
+
+def scrubbed(cases: tuple[Case, ...], secrets: Iterable[str]) -> tuple[tuple[Case, ...], int]:
+    """Return *cases* without any of *secrets*, and how many of them were found."""
+    encoded = msgspec.json.encode(cases)
+    clean, found = _scrub(encoded, secrets)
+    if not found:
+        return cases, 0
+    return msgspec.json.decode(clean, type=tuple[Case, ...]), found
+
+
+def scrub_file(path: Path, secrets: Iterable[str]) -> int:
+    """Blot *secrets* out of a file; return how many of them were found."""
+    clean, found = _scrub(path.read_bytes(), secrets)
+    if found:
+        path.write_bytes(clean)
+    return found
+
+
+def _scrub(content: bytes, secrets: Iterable[str]) -> tuple[bytes, int]:
+    found = 0
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) < SECRET_CHARS_MIN:
+            continue
+        wire = msgspec.json.encode(secret)[1:-1]
+        if wire in content:
+            found += 1
+            content = content.replace(wire, REDACTED.encode())
+    return content, found

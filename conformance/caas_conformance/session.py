@@ -1,0 +1,223 @@
+"""One run from the command line's wish to the files on disk."""
+
+import asyncio
+import shlex
+import signal
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from time import perf_counter, time
+from typing import Any
+
+from caas_conformance import assemble, leaks
+from caas_conformance.assemble import RunFacts
+from caas_conformance.context import Environment
+from caas_conformance.definition import CaseDefinition, Phase
+from caas_conformance.gates import GateLimits
+from caas_conformance.own_stack import OwnStack
+from caas_conformance.progress import Progress
+from caas_conformance.requirements import Registry
+from caas_conformance.run_directory import RunDirectory, new_run_id
+from caas_conformance.runner import CaseResult, Options, Runner
+from caas_conformance.targets import FoundTarget, listen_address, probe
+from caas_conformance.telemetry import TelemetryCollector
+from caas_conformance.tracing import run_marker
+from caas_observability.receiver import OtlpReceiver
+from caas_observability.redaction import Redactor
+from caas_reports import formats
+from caas_reports.model import Run, Target
+
+TELEMETRY_FILE = "telemetry.jsonl"
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What was asked for, checked already: the plan has a case, the suite no broken rule.
+
+    Attributes:
+        target: A platform that runs already; None starts one of the run's own.
+        otlp_listen: `HOST:PORT` to receive telemetry on, or None for what suits the target.
+        telemetry: Whether to receive telemetry at all.
+        runs: The folder of run directories.
+        command: As typed, for the report.
+    """
+
+    plan: Sequence[CaseDefinition]
+    phases: Sequence[Phase]
+    registry: Registry
+    options: Options
+    limits: GateLimits
+    runs: Path
+    command: str
+    target: FoundTarget | None = None
+    otlp_listen: str | None = None
+    telemetry: bool = True
+    profile: str = "caas"
+    selection: dict[str, Any] = field(default_factory=dict)
+    reproduce_options: str = ""
+
+
+async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
+    """Run the plan and write every report; return the run and its directory.
+
+    Raises:
+        TargetError: there is no platform to test; nothing was written.
+        OSError: the run directory can't be written.
+    """
+    run_id = new_run_id()
+    async with _platform(request, run_id, progress) as (environment, collector, target):
+        facts = _facts(request, run_id, target)
+        directory = RunDirectory.create(request.runs, run_id)
+        directory.write_plan(run_id, tuple(c.id for c in request.plan), dict(facts.options))
+        directory.write_run(assemble.opening(facts))
+        runner, duration_ms = await _execute(request, facts, environment, collector, directory,
+                                             progress)  # fmt: skip
+    progress.say("writing the reports")
+    run = await asyncio.to_thread(
+        _report, facts, runner, collector, directory, duration_ms=duration_ms
+    )
+    return run, directory.path
+
+
+async def _execute(
+    request: RunRequest,
+    facts: RunFacts,
+    environment: Environment,
+    collector: TelemetryCollector | None,
+    directory: RunDirectory,
+    progress: Progress,
+) -> tuple[Runner, float]:
+    journal = directory.journal()
+    journal.begin(facts.run_id, len(facts.plan))
+    runner = Runner(
+        facts.plan,
+        environment,
+        run_id=facts.run_id,
+        options=request.options,
+        journal=journal,
+        watchers=(progress,),
+        telemetry=collector,
+    )
+    progress.expect(facts.plan)
+    began = perf_counter()
+    try:
+        with _interruptible(runner):
+            await runner.execute()
+    finally:
+        journal.write("ended", aborted=runner.aborted)
+        journal.close()
+    return runner, (perf_counter() - began) * 1000
+
+
+@asynccontextmanager
+async def _platform(
+    request: RunRequest, run_id: str, progress: Progress
+) -> AsyncIterator[tuple[Environment, TelemetryCollector | None, Target]]:
+    """Yield a platform that answers, and whoever receives its telemetry."""
+    collector: TelemetryCollector | None = None
+    own: OwnStack | None = None
+    if request.telemetry:
+        host, port = listen_address(request.otlp_listen, request.target)
+        collector = TelemetryCollector(OtlpReceiver(host=host, port=port), run_marker(run_id))
+    try:
+        if collector is not None:
+            await collector.start()
+        found = request.target
+        if found is None:
+            progress.say("starting a platform for this run")
+            own = OwnStack(request.profile, collector.endpoint if collector else None)
+            found = await own.up()
+        environment = found.environment()
+        versions = await probe(environment)
+        if collector is not None:
+            collector.watch(environment.endpoints)
+            environment = replace(environment, telemetry=collector)
+        description = "started for this run" if own else found.description
+        yield (
+            environment,
+            collector,
+            Target(urls=dict(found.urls), versions=versions, description=description),
+        )
+    finally:
+        if own is not None:
+            progress.say("stopping the platform")
+            await own.down()
+        if collector is not None:
+            await collector.close()
+
+
+@contextmanager
+def _interruptible(runner: Runner) -> Iterator[None]:
+    """Let the first interrupt abort the run in order; a second one kills it."""
+    loop = asyncio.get_running_loop()
+
+    def abort(number: signal.Signals) -> None:
+        _release(loop)
+        runner.abort(f"aborted by {number.name}")
+
+    for number in INTERRUPTS:
+        loop.add_signal_handler(number, abort, number)
+    try:
+        yield
+    finally:
+        _release(loop)
+
+
+def _release(loop: asyncio.AbstractEventLoop) -> None:
+    for number in INTERRUPTS:
+        loop.remove_signal_handler(number)
+
+
+def _facts(request: RunRequest, run_id: str, target: Target) -> RunFacts:
+    phase_ids = {case.phase.id for case in request.plan}
+    return RunFacts(
+        run_id=run_id,
+        started_ms=time() * 1000,
+        command=request.command,
+        tool_version=metadata.version("caas"),
+        target=target,
+        options={
+            "parallel": request.options.parallel,
+            "repeat": request.options.repeat,
+            "retries": request.options.retries,
+            "fail_fast": request.options.fail_fast,
+            "telemetry": request.telemetry,
+            **request.selection,
+        },
+        plan=request.plan,
+        phases=[phase for phase in request.phases if phase.id in phase_ids],
+        registry=request.registry,
+        limits=request.limits,
+        reproduce_options=request.reproduce_options,
+    )
+
+
+def _report(
+    facts: RunFacts,
+    runner: Runner,
+    collector: TelemetryCollector | None,
+    directory: RunDirectory,
+    *,
+    duration_ms: float,
+) -> Run:
+    run = assemble.closing(
+        facts, runner.results, collector, duration_ms=duration_ms, aborted=runner.aborted
+    )
+    if collector is not None:
+        path = directory.path / TELEMETRY_FILE
+        collector.receiver.write_jsonl(path, Redactor())
+        leaks.scrub_file(path, _secrets(runner.results))
+    formats.write_all(run, directory.path)
+    return run
+
+
+def _secrets(results: Sequence[CaseResult]) -> set[str]:
+    return {s for result in results for record in result.attempts for s in record.context.secrets}
+
+
+def typed(arguments: Sequence[str]) -> str:
+    """Return a command as one could type it again."""
+    return shlex.join(arguments)
