@@ -167,6 +167,7 @@ class Edge:
             span=span,
             correlation_id=correlation_id,
         )
+        request.answer_headers = base
         http_server.active += 1
         try:
             self._check(request, size)

@@ -27,12 +27,14 @@ class FastRequest:
         span: The server span.
         correlation_id: As sent back to the client.
         peer: Address of the connection's other end.
+        answer_headers: What the answer will carry whoever gives it, a refusal included; a handler
+            or guard may append.
         deadline: `time.monotonic()` at which the caller gives up; None when it didn't say.
     """
 
     __slots__ = (
-        "_address", "_stream", "_trust", "body", "correlation_id", "deadline", "fields", "headers",
-        "method", "path", "peer", "query", "raw_path", "route", "span",
+        "_address", "_stream", "_trust", "answer_headers", "body", "correlation_id", "deadline",
+        "fields", "headers", "method", "path", "peer", "query", "raw_path", "route", "span",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - made in one place, once a request
@@ -59,6 +61,7 @@ class FastRequest:
         self.span = span
         self.correlation_id = correlation_id
         self.body = b""
+        self.answer_headers: Headers = []
         self.deadline: float | None = None
         self.route = ""
         self._trust = trust

@@ -1,6 +1,6 @@
 """What is known about a path before it is served: asked of Litestar's own router."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,7 @@ class RouteTable:
     def __init__(self, litestar: Litestar) -> None:
         self._litestar = litestar
         self._fast: dict[str, set[str]] = {}
+        self._lookups: list[Callable[[str], Iterable[str]]] = []
         # Bound here: a decorated method would keep every application alive for ever.
         self.methods = lru_cache(PATHS_CACHED_MAX)(self._methods)
 
@@ -27,6 +28,11 @@ class RouteTable:
         """Count *routes* in, for those that have no Litestar route beside them."""
         for method, path in routes:
             self._fast.setdefault(path, set()).add(method)
+        self.methods.cache_clear()
+
+    def add_lookup(self, methods_of: Callable[[str], Iterable[str]]) -> None:
+        """Count in what *methods_of* says of a path, for raw handlers with patterns of their own."""
+        self._lookups.append(methods_of)
         self.methods.cache_clear()
 
     def is_idempotent(self, path: str, method: str) -> bool:
@@ -37,6 +43,8 @@ class RouteTable:
     def _methods(self, path: str) -> tuple[str, ...]:
         found: set[str] = {m for m in _ASKED if self._route(path, m) is not None}
         found |= self._fast.get(path.rstrip("/") or "/", set())
+        for methods_of in self._lookups:
+            found.update(methods_of(path))
         if not found:
             return ()
         if "GET" in found:
