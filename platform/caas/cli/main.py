@@ -9,13 +9,17 @@ is at fault, 4 a gate was missed, 130 interrupted.
 
 import os
 import sys
+import textwrap
 import traceback
 from importlib import metadata
 from typing import NoReturn
 
 import click
 
+from caas.cli.listing import summary_of
+
 COMMANDS = "caas.commands"
+COLUMN_GAP_CHARS = 20
 EXIT_ENVIRONMENT = 3
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
@@ -34,6 +38,20 @@ class EntryPointGroup(click.Group):
         """Return the names of all commands; none is loaded."""
         own = super().list_commands(ctx)
         return sorted({*own, *(found.name for found in metadata.entry_points(group=COMMANDS))})
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List every command with one line about it, loading none that says it in its source."""
+        width = formatter.width - COLUMN_GAP_CHARS
+        rows = []
+        for name in self.list_commands(ctx):
+            found = [*metadata.entry_points(group=COMMANDS, name=name)]
+            summary = summary_of(found[0]) if found else None
+            if summary is None:
+                command = self.get_command(ctx, name)
+                summary = command.get_short_help_str(width) if command else ""
+            rows.append((name, textwrap.shorten(summary, width, placeholder="...")))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one command; in a listing, a broken one is shown as what it is."""

@@ -55,14 +55,18 @@ def read_merged(paths: dict[str, Path]) -> Iterator[LogLine]:
 def follow(paths: dict[str, Path]) -> Iterator[LogLine]:
     """Yield lines as they are written, from now on; never ends."""
     tails = [_Tail(name, path) for name, path in paths.items()]
-    while True:
-        fresh = sorted(
-            itertools.chain.from_iterable(tail.read() for tail in tails),
-            key=lambda line: line.timestamp,
-        )
-        yield from fresh
-        if not fresh:
-            time.sleep(FOLLOW_INTERVAL_S)
+    try:
+        while True:
+            fresh = sorted(
+                itertools.chain.from_iterable(tail.read() for tail in tails),
+                key=lambda line: line.timestamp,
+            )
+            yield from fresh
+            if not fresh:
+                time.sleep(FOLLOW_INTERVAL_S)
+    finally:
+        for tail in tails:
+            tail.close()
 
 
 def of_trace(trace: str | None) -> Callable[[LogLine], bool]:
@@ -140,6 +144,10 @@ class _Tail:
             yield from self._complete_lines(self._file)
             self._file.close()
             self._open(at_end=False)
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
 
     def _complete_lines(self, file: IO[bytes]) -> Iterator[LogLine]:
         *whole, self._rest = (self._rest + file.read()).split(b"\n")

@@ -4,6 +4,7 @@ Binding here, not in the service, means that two stacks can't both believe a por
 that a client that connects while a service restarts waits instead of being refused.
 """
 
+import contextlib
 import errno
 import socket
 import sys
@@ -54,13 +55,20 @@ def port_holder(port: int) -> str:
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
-        try:
-            links = {entry.readlink().name for entry in (process / "fd").iterdir()}
-            if any(f"socket:[{inode}]" in links for inode in inodes):
+        # Gone meanwhile, or somebody else's.
+        with contextlib.suppress(OSError):
+            if any(_holds(process, inode) for inode in inodes):
                 return f"pid {process.name} ({(process / 'comm').read_text().strip()})"
-        except OSError:
-            continue  # gone meanwhile, or somebody else's
     return ""
+
+
+def _holds(process: Path, inode: str) -> bool:
+    for entry in (process / "fd").iterdir():
+        # Descriptors come and go while we look, our own for this listing among them.
+        with contextlib.suppress(FileNotFoundError):
+            if entry.readlink().name == f"socket:[{inode}]":
+                return True
+    return False
 
 
 def _listening_inodes(port: int) -> set[str]:

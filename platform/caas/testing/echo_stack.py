@@ -5,7 +5,6 @@
 """
 
 import os
-from collections.abc import Sequence
 
 import msgspec
 
@@ -15,7 +14,7 @@ from caas.stack import front
 from caas.testing.echo_service import FRONT, INNER
 
 
-def echo_services(_profile: str) -> Sequence[ServiceSpec]:
+def echo_services(profile: str) -> list[ServiceSpec]:  # noqa: ARG001  # both are in all
     """Return the two services, as the environment wants them."""
     needs = tuple(os.environ.get("CAAS_ECHO_NEEDS", "").split())
     first = int(os.environ.get("CAAS_ECHO_SEED_PORT", INNER.seed_port))
