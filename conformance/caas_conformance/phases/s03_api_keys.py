@@ -185,6 +185,36 @@ async def promotions_race(t: CaseContext) -> None:
     await _lives(t, "new-lives", "the promoted key works", tenant, secondary)
 
 
+@PHASE.case(
+    "S03.08",
+    "The administrator changes the company's own key",
+    proves="An administrator rotates and promotes the own key, and no other company's.",
+    requirements=["AUTH-KEY-01", "AUTH-KEY-10", "SEC-TEN-01"],
+    baseline=[15, 16],
+    tags=["security"],
+)
+async def administrator_changes_own_key(t: CaseContext) -> None:
+    """Red when an administrator can name another company's account."""
+    tenant = await t.tenants.register()
+    other = await t.tenants.register()
+    admin = await tenant.login()
+    own = ops.keep_secret(t, await t.auth.post(ops.ROTATE, json={}, headers=admin.bearer))
+    with t.check("own", "the own key is rotated") as check:
+        check.status(own, 200)
+        check.matches(own.at("secondary_key"), ops.API_KEY)
+    for name, path in (("rotate", ops.ROTATE), ("promote", ops.PROMOTE)):
+        foreign = await t.auth.post(path, json={"client_id": other.client_id}, headers=admin.bearer)
+        missing = await t.auth.post(path, json={"client_id": ops.UNKNOWN_ID}, headers=admin.bearer)
+        with t.check(f"foreign-{name}", f"{name}: another company looks like none") as check:
+            check.problem(missing, 404)
+            check.status(foreign, 404)
+            check.equal(foreign.body, missing.body)
+    await _lives(t, "other-lives", "the other company's key works on", other, other.api_key)
+    promote = await ops.administer_key(t, ops.PROMOTE, other)
+    with t.check("other-unrotated", "and has no secondary key") as check:
+        check.problem(promote, 409)
+
+
 def _administration(case_id: str, path: str, verb: str, baseline: list[int]) -> None:
     """Make the cases that *path* is for trusted services and for accounts that exist."""
 

@@ -10,7 +10,7 @@ from caas_conformance.phases.s08_gateway_tenant import PHASE
 WHOLE_NUMBER = pattern(r"\d{1,7}", "a whole number")
 WINDOW_MAX_S = 3600
 BATCH = 50
-FREE_LIMIT_TESTED_MAX = 1000
+FREE_LIMIT_TESTED_MAX = 400
 
 
 @PHASE.case(
@@ -190,7 +190,9 @@ async def over_the_limit(t: CaseContext) -> None:
     limit = _int(first, "limit")
     with t.check("limit-known", "the free plan's limit is shown") as check:
         check.status(first, 200)
-        check.between(_number(first, "limit"), 1, FREE_LIMIT_TESTED_MAX)
+        check.between(_number(first, "limit"), 1, 1_000_000)
+    if limit > FREE_LIMIT_TESTED_MAX:
+        t.skip(f"{limit} requests a window are too many to record; set a lower free limit")
     answers: list[Answer] = [first]
     async with t.step("ask more often than allowed"):
         while len(answers) < limit + BATCH:

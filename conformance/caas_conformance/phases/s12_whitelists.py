@@ -12,6 +12,7 @@ PHASE = Phase(
 
 IP = (ops.IP_WHITELIST, "ip")
 ORIGIN = (ops.ORIGIN_WHITELIST, "origin")
+CREATED = 201
 
 
 async def _list(t: CaseContext, path: str, tenant: Tenant) -> Answer:
@@ -19,24 +20,25 @@ async def _list(t: CaseContext, path: str, tenant: Tenant) -> Answer:
     return await t.auth.get(path, query=query, headers=t.service_secret())
 
 
-async def _change(
-    t: CaseContext, method: str, path: str, tenant: Tenant, member: str, entry: str
-) -> Answer:
+async def _add(t: CaseContext, path: str, tenant: Tenant, member: str, entry: str) -> Answer:
     body = {"client_id": tenant.client_id, member: entry}
-    return await t.auth.request(method, path, json=body, headers=t.service_secret())
+    return await t.auth.post(path, json=body, headers=t.service_secret())
+
+
+async def _remove(t: CaseContext, path: str, tenant: Tenant, member: str, entry: str) -> Answer:
+    query = {"client_id": tenant.client_id, member: entry}
+    return await t.auth.delete(path, query=query, headers=t.service_secret())
 
 
 async def _allow(t: CaseContext, path: str, tenant: Tenant, member: str, *entries: str) -> None:
     """Put *entries* on the list, or fail the case."""
     for entry in entries:
-        answer = await _change(t, "POST", path, tenant, member, entry)
-        if answer.status not in (200, 201):
-            t.setup_failed(answer, f"allow {entry}", 201)
+        answer = await _add(t, path, tenant, member, entry)
+        if answer.status != CREATED:
+            t.setup_failed(answer, f"allow {entry}", CREATED)
 
 
-async def _lifecycle(
-    t: CaseContext, path: str, member: str, listed: str, entries: tuple[str, str]
-) -> None:
+async def _lifecycle(t: CaseContext, path: str, member: str, entries: tuple[str, str]) -> None:
     """Add two entries, read them back, remove one, and read again."""
     tenant = await t.tenants.register()
     other = await t.tenants.register()
@@ -44,31 +46,27 @@ async def _lifecycle(
     empty = await _list(t, path, tenant)
     with t.check("empty-first", "a new company has no entries") as check:
         check.status(empty, 200)
-        check.empty(empty.at(listed))
+        check.empty(empty.at("items"))
     for name, entry in (("first", first), ("second", second)):
-        added = await _change(t, "POST", path, tenant, member, entry)
+        added = await _add(t, path, tenant, member, entry)
         with t.check(f"added-{name}", f"the {name} entry is added") as check:
-            check.status(added, (200, 201), because="the seed never showed a successful addition")
-            check.contains(added.at(listed), entry)
+            check.status(added, 201)
+            check.matches(added.body, {"client_id": tenant.client_id, member: entry})
+    await _add(t, path, tenant, member, first)
     both = await _list(t, path, tenant)
     others = await _list(t, path, other)
-    with t.check("listed", "both are listed, for this company only") as check:
+    with t.check("listed", "both are listed, once, for this company only") as check:
         check.status(both, 200)
-        check.equal(both.at(listed), [first, second])
-        check.empty(others.at(listed))
-    again = await _change(t, "POST", path, tenant, member, first)
-    with t.check("once", "adding one again makes no second entry") as check:
-        check.status(again, (200, 201), because="it may or may not tell that nothing changed")
-        check.equal(again.at(listed), [first, second])
-    removed = await _change(t, "DELETE", path, tenant, member, first)
-    with t.check("removed", "removing it leaves the other") as check:
-        check.status(removed, 200)
-        check.equal(removed.at(listed), [second])
-    missing = await _change(t, "DELETE", path, tenant, member, first)
+        check.equal(both.at("items"), [first, second])
+        check.empty(others.at("items"))
+    removed = await _remove(t, path, tenant, member, first)
+    missing = await _remove(t, path, tenant, member, first)
     rest = await _list(t, path, tenant)
-    with t.check("gone", "it is gone for good") as check:
-        check.problem(missing, 404)
-        check.equal(rest.at(listed), [second])
+    with t.check("removed", "removing one leaves the other, and removing it again is a 404") as c:
+        c.status(removed, 200)
+        c.equal(removed.at(member), first)
+        c.problem(missing, 404)
+        c.equal(rest.at("items"), [second])
 
 
 @PHASE.case(
@@ -80,7 +78,7 @@ async def _lifecycle(
 )
 async def ip_lifecycle(t: CaseContext) -> None:
     """Red when an entry is acknowledged and not stored, or lands on another's list."""
-    await _lifecycle(t, *IP, "ip_whitelist", ("10.0.0.1/32", "2001:db8::/32"))
+    await _lifecycle(t, *IP, ("10.0.0.1/32", "2001:db8::/32"))
 
 
 @PHASE.case(
@@ -93,7 +91,7 @@ async def ip_lifecycle(t: CaseContext) -> None:
 async def origin_lifecycle(t: CaseContext) -> None:
     """Red when an entry is acknowledged and not stored, or lands on another's list."""
     entries = ("https://e2etest.com", "http://localhost:5173")
-    await _lifecycle(t, *ORIGIN, "origin_whitelist", entries)
+    await _lifecycle(t, *ORIGIN, entries)
 
 
 def _address_rule(case_id: str, entry: str, allowed: list[str], refused: list[str]) -> None:
@@ -210,7 +208,7 @@ async def bad_addresses_refused(t: CaseContext) -> None:
         "zone": "fe80::1%eth0",
         "empty": "",
     }
-    await _refuse_entries(t, *IP, "ip_whitelist", entries, "10.9.8.7")
+    await _refuse_entries(t, *IP, entries, "10.9.8.7")
 
 
 @PHASE.case(
@@ -234,16 +232,16 @@ async def bad_origins_refused(t: CaseContext) -> None:
         "port": "https://example.com:99999",
         "empty": "",
     }
-    await _refuse_entries(t, *ORIGIN, "origin_whitelist", entries, "https://good.example.com")
+    await _refuse_entries(t, *ORIGIN, entries, "https://good.example.com")
 
 
 async def _refuse_entries(
-    t: CaseContext, path: str, member: str, listed: str, entries: dict[str, str], good: str
+    t: CaseContext, path: str, member: str, entries: dict[str, str], good: str
 ) -> None:
     """Try to add each of *entries*, then a good one, and see that only that is there."""
     tenant = await t.tenants.register()
     for name, entry in entries.items():
-        answer = await _change(t, "POST", path, tenant, member, entry)
+        answer = await _add(t, path, tenant, member, entry)
         with t.check(f"refused-{name}", f"{entry or 'an empty entry'} is a 400") as check:
             check.problem(answer, 400)
             check.contains(answer.text, member)
@@ -251,7 +249,7 @@ async def _refuse_entries(
     answer = await _list(t, path, tenant)
     with t.check("only-the-good", "the list holds the good entry alone") as check:
         check.status(answer, 200)
-        check.equal(answer.at(listed).length, 1)
+        check.equal(answer.at("items").length, 1)
         check.contains(answer.text, good)
 
 
@@ -325,8 +323,8 @@ def _service_only(case_id: str, path: str, member: str, entry: str, baseline: li
 
     @PHASE.case(
         case_id,
-        f"The {member} list is for services only",
-        proves="Nobody reads or changes a company's list without the service secret.",
+        f"The {member} list is not for users",
+        proves="Users and key holders neither read nor change their company's list.",
         requirements=["AUTH-WL-01", "AUTH-INT-04"],
         baseline=baseline,
         tags=["negative", "security"],
@@ -341,16 +339,57 @@ def _service_only(case_id: str, path: str, member: str, entry: str, baseline: li
             answers = (
                 await t.auth.get(path, query=query, headers=headers),
                 await t.auth.post(path, json=body, headers=headers),
-                await t.auth.delete(path, json=body, headers=headers),
+                await t.auth.delete(path, query=body, headers=headers),
             )
+            wanted = str if name == "user" else ops.NO_SERVICE
             with t.check(f"refused-{name}", f"{name} gets 401 for every method") as check:
                 for answer in answers:
-                    check.problem(answer, 401, error=ops.NO_SERVICE)
+                    check.problem(answer, 401, error=wanted)
+                    check.absent(answer, "items")
         listed = await _list(t, path, tenant)
         with t.check("unchanged", "the list is as empty as before") as check:
             check.status(listed, 200)
-            check.empty(listed.at(f"{member}_whitelist"))
+            check.empty(listed.at("items"))
 
 
 _service_only("S12.13", *IP, "10.0.0.1", [67, 68])
 _service_only("S12.14", *ORIGIN, "https://e2etest.com", [69, 70])
+
+
+@PHASE.case(
+    "S12.15",
+    "The administrator keeps the company's own list",
+    proves="An administrator reads and changes the own list, and no other company's.",
+    requirements=["AUTH-WL-01", "AUTH-IP-01", "SEC-TEN-01"],
+    baseline=[67, 68],
+    tags=["security"],
+)
+async def administrator_keeps_own_list(t: CaseContext) -> None:
+    """Red when an administrator can name another company, or can't reach the own list."""
+    tenant = await t.tenants.register()
+    other = await t.tenants.register()
+    admin = await tenant.login()
+    own = await t.auth.post(ops.IP_WHITELIST, json={"ip": "10.1.0.0/16"}, headers=admin.bearer)
+    listed = await t.auth.get(ops.IP_WHITELIST, headers=admin.bearer)
+    with t.check("own", "the own list is changed and read") as check:
+        check.status(own, 201)
+        check.equal(own.at("client_id"), tenant.client_id)
+        check.equal(listed.at("items"), ["10.1.0.0/16"])
+    body = {"client_id": other.client_id, "ip": "10.1.0.0/16"}
+    missing = await t.auth.post(
+        ops.IP_WHITELIST, json={**body, "client_id": ops.UNKNOWN_ID}, headers=admin.bearer
+    )
+    foreign = await t.auth.post(ops.IP_WHITELIST, json=body, headers=admin.bearer)
+    read = await t.auth.get(
+        ops.IP_WHITELIST, query={"client_id": other.client_id}, headers=admin.bearer
+    )
+    with t.check("foreign", "another company looks like none") as check:
+        check.problem(missing, 404)
+        check.status(foreign, 404)
+        check.equal(foreign.body, missing.body)
+        check.problem(read, 404)
+        check.absent(read, "items")
+    untouched = await _list(t, ops.IP_WHITELIST, other)
+    with t.check("untouched", "the other company's list is empty") as check:
+        check.status(untouched, 200)
+        check.empty(untouched.at("items"))

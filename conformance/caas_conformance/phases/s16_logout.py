@@ -129,6 +129,10 @@ async def every_token_of_the_session_dies(t: CaseContext) -> None:
     bob = await (await t.tenants.register()).session("bob")
     renewed = await ops.refresh(t, bob.refresh_token)
     (newest,) = t.need(renewed, "access_token")
+    first = await ops.validate(t, bob.access_token)
+    with t.check("alive-before", "the first access token is live until logout") as check:
+        check.status(first, 200)
+        check.equal(first.at("payload.session_id"), bob.session_id)
     await t.auth.post(ops.SDK_LOGOUT, headers={"authorization": f"Bearer {newest}"})
     await ops.check_ended(t, newest, "newest-ended")
     await ops.check_ended(t, bob.access_token, "first-ended")
