@@ -118,9 +118,9 @@ def test_follow_goes_on_in_the_new_file(tmp_path: Path) -> None:
     tail = log_view._Tail("a", path)
     assert list(tail.read()) == []
 
-    with path.open("a") as old:
-        old.write(msgspec.json.encode(entry(2, "two")).decode() + "\n")
+    with path.open("ab", buffering=0) as old:
         path.replace(rotated(path))
+        old.write(msgspec.json.encode(entry(2, "two")) + b"\n")
         write(path, entry(3, "three"))
         seen = [line.entry["message"] for _ in range(2) for line in tail.read()]
     tail.close()
