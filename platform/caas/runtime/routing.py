@@ -31,7 +31,7 @@ class RouteTable:
         self.methods.cache_clear()
 
     def add_lookup(self, methods_of: Callable[[str], Iterable[str]]) -> None:
-        """Count in what *methods_of* says of a path, for raw handlers with patterns of their own."""
+        """Count in what *methods_of* says of a path, for raw handlers with own patterns."""
         self._lookups.append(methods_of)
         self.methods.cache_clear()
 
