@@ -115,7 +115,7 @@ def build_document(
     components["securitySchemes"] = _SECURITY_SCHEMES
     components.setdefault("schemas", {})["Problem"] = problem_schema(style)
     components["responses"] = {
-        f"Problem{status}": _problem_response(status) for status in _DESCRIPTIONS
+        f"Problem{status}": problem_response(status) for status in _DESCRIPTIONS
     }
     if extra is not None:
         _merge(document, extra())
@@ -177,13 +177,13 @@ def _complete(operation: Document, method: str, handler: HTTPRouteHandler) -> No
         statuses.add(404)
     if options.get(IDEMPOTENT_OPTION):
         statuses.update(_IDEMPOTENT)
-        operation.setdefault("parameters", []).append(_idempotency_parameter())
+        operation.setdefault("parameters", []).append(idempotency_parameter())
     responses = operation.setdefault("responses", {})
     own = {str(status) for status in handler.responses or ()}
     for status in map(str, statuses):
         reference = {"$ref": f"#/components/responses/Problem{status}"}
         if status in own:
-            content = _problem_response(int(status))["content"]
+            content = problem_response(int(status))["content"]
             responses[status].setdefault("content", {}).update(content)
         else:
             responses[status] = reference
@@ -202,13 +202,15 @@ def _describe(operation: Document) -> None:
             response["description"] = HTTPStatus(int(status)).phrase
 
 
-def _problem_response(status: int) -> Document:
+def problem_response(status: int) -> Document:
+    """Describe an answer that is a problem document."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     text = _DESCRIPTIONS.get(status, HTTPStatus(status).phrase)
     return {"description": text, "content": content}
 
 
-def _idempotency_parameter() -> Document:
+def idempotency_parameter() -> Document:
+    """Describe the header of operations that create."""
     return {
         "name": "Idempotency-Key",
         "in": "header",
