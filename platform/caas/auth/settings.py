@@ -13,6 +13,7 @@ SERVICE = ServiceSpec(
     seed_port=3007,
     profiles=("caas", "assistant", "all"),
     url_env="CAAS_AUTH_URL",
+    assistant_port=3000,
 )
 
 PREFIX = "CAAS_AUTH_"
