@@ -192,7 +192,7 @@ class Edge:
             raise RefusalError(431, f"The headers are over {limits.HEADERS_MAX_BYTES} bytes")
         if len(fields) != len(headers):
             limits.check_repeats(headers)
-        if b"host" not in fields:
+        if not fields.get(b"host"):  # the server writes an empty one when there is none
             raise RefusalError(400, "The Host header is missing", code="bad_framing")
         if b"transfer-encoding" in fields:
             limits.check_framing(fields)

@@ -62,6 +62,7 @@ CODE_BY_STATUS = {
     500: "internal",
     503: "unavailable",
 }
+_NO_ROUTE = (framework.NotFoundException, framework.MethodNotAllowedException)
 _QUOTED = re.compile(r"'[^']*'")
 _log = get_logger("caas.runtime.problems")
 
@@ -173,12 +174,15 @@ def problem_handler(style: Style, allow: Callable[[str], bytes]) -> Any:
     """
 
     def render(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        scope = request.scope
+        # A path that only fast routes serve is unknown to Litestar, and is found here.
+        unrouted = "route_handler" not in scope and isinstance(error, _NO_ROUTE)
+        if unrouted and (methods := allow(scope["path"])):
+            error = RefusalError(405, "Method Not Allowed", headers=((b"allow", methods),))
         problem = problem_of(error)
-        exchange = request.scope.get("caas_request")
+        exchange = scope.get("caas_request")
         record_problem(error, problem, getattr(exchange, "span", None))
         headers = {k.decode(): v.decode("latin-1") for k, v in problem.headers}
-        if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["allow"] = allow(request.scope["path"]).decode()
         return Response(
             problem.body(style),
             status_code=problem.status,

@@ -1,0 +1,283 @@
+"""What the edge adds to every answer, and how a request ends early."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from caas.testing.serving import serving
+from caas_observability import logs, tracing
+from caas_observability.sampling import Sampler
+from caas_observability.signals import SignalQueue
+
+pytestmark = [pytest.mark.anyio, pytest.mark.integration]
+
+SECRET = b"service-secret-of-the-tests"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = f"00-{TRACE}-00f067aa0ba902b7-01".encode()
+SECURITY = {
+    "content-security-policy": "default-src 'self';base-uri 'self';font-src 'self' https: data:;"
+    "form-action 'self';frame-ancestors 'self';img-src 'self' data:;object-src 'none';"
+    "script-src 'self';script-src-attr 'none';style-src 'self' https: 'unsafe-inline';"
+    "upgrade-insecure-requests",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "origin-agent-cluster": "?1",
+    "referrer-policy": "no-referrer",
+    "strict-transport-security": "max-age=15552000; includeSubDomains",
+    "x-content-type-options": "nosniff",
+    "x-dns-prefetch-control": "off",
+    "x-download-options": "noopen",
+    "x-frame-options": "SAMEORIGIN",
+    "x-permitted-cross-domain-policies": "none",
+    "x-xss-protection": "0",
+    "cache-control": "no-store",
+}
+EVENT_MAX_S = 5.0
+
+
+@pytest.mark.parametrize("target", ["/items", "/fast", "/raw/x", "/nowhere", "/items/%00", "/bug"])
+async def test_every_answer_has_the_security_headers(demo: Any, target: str) -> None:
+    """Case 1 of the seed report; refusals and errors included, each header once."""
+    answer = await demo.get(target)
+
+    assert {name: answer.header(name) for name in SECURITY} == SECURITY
+
+
+async def test_a_given_correlation_id_comes_back(demo: Any) -> None:
+    """128 characters are allowed."""
+    given = "a.B_9-" + "x" * 122
+
+    answer = await demo.get("/fast", f"X-Correlation-Id: {given}\r\n".encode())
+
+    assert answer.header("x-correlation-id") == given
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 129, "a\tb", "é", "<script>"])
+async def test_a_bad_correlation_id_is_replaced(demo: Any, given: str) -> None:
+    """It is written into logs, so only plain characters pass."""
+    first = await demo.get("/fast", f"X-Correlation-Id: {given}\r\n".encode("latin-1"))
+    second = await demo.get("/fast")
+
+    fresh = first.header("x-correlation-id")
+    assert fresh not in {"", given, second.header("x-correlation-id")}
+    assert len(fresh) == 36
+
+
+async def test_the_trace_continues(demo: Any) -> None:
+    """`traceresponse` names the caller's trace."""
+    answer = await demo.get("/fast", b"Traceparent: " + PARENT + b"\r\n")
+
+    assert answer.header("traceresponse").split("-")[1] == TRACE
+
+
+async def test_cors_reflects_only_allowed_origins(demo: Any) -> None:
+    """An unknown origin gets no permission, and `*` never goes out."""
+    good = await demo.get("/fast", b"Origin: https://app.example\r\n")
+    bad = await demo.get("/fast", b"Origin: https://app.example.evil.com\r\n")
+    null = await demo.get("/fast", b"Origin: null\r\n")
+
+    assert good.header("access-control-allow-origin") == "https://app.example"
+    assert good.header("access-control-allow-credentials") == "true"
+    assert good.header("vary") == "Origin"
+    assert (bad.status, bad.header("access-control-allow-origin")) == (200, "")
+    assert null.header("access-control-allow-origin") == ""
+
+
+async def test_cors_preflight_lists_the_paths_methods(demo: Any) -> None:
+    """Answered here, for proxied paths as well."""
+    headers = b"Origin: https://app.example\r\nAccess-Control-Request-Method: POST\r\n"
+
+    answer = await demo.get("/items", headers, method="OPTIONS")
+
+    assert answer.status == 204
+    assert answer.header("access-control-allow-methods") == "GET, HEAD, OPTIONS, POST"
+
+
+@pytest.mark.parametrize(
+    ("headers", "ip"),
+    [
+        (b"", "127.0.0.1"),
+        (b"X-Forwarded-For: 203.0.113.9\r\n", "127.0.0.1"),
+        (
+            b"X-Forwarded-For: 203.0.113.9\r\nX-Service-Secret: %s\r\n" % SECRET,
+            "203.0.113.9",
+        ),
+        (
+            b"X-Forwarded-For: 198.51.100.1, 203.0.113.9\r\nX-Service-Secret: %s\r\n" % SECRET,
+            "203.0.113.9",
+        ),
+        (b"X-Forwarded-For: 203.0.113.9\r\nX-Service-Secret: wrong\r\n", "127.0.0.1"),
+    ],
+)
+async def test_a_forwarded_address_needs_the_secret(demo: Any, headers: bytes, ip: str) -> None:
+    """Anybody can write `x-forwarded-for`."""
+    answer = await demo.get("/fast", headers)
+
+    assert answer.json()["ip"] == ip
+
+
+async def test_a_fast_route_gets_its_body(demo: Any) -> None:
+    """Read and limited by the edge, with or without a trailing slash."""
+    answer = await demo.post("/fast/", b'{"a":1}')
+
+    assert answer.json()["size"] == 7
+
+
+async def test_a_proxied_body_streams_both_ways(demo: Any) -> None:
+    """The first chunk comes back before the second was sent."""
+    reader, writer = await demo.connect()
+    writer.write(
+        b"POST /raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
+    )
+    head = await asyncio.wait_for(reader.readuntil(b"AB"), EVENT_MAX_S)
+    writer.write(b"2\r\ncd\r\n0\r\n\r\n")
+    rest = await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), EVENT_MAX_S)
+    writer.close()
+
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"CD" in rest
+
+
+async def test_a_prefix_ends_at_a_segment(demo: Any) -> None:
+    """`/raw` is not `/rawx`."""
+    assert (await demo.get("/raw")).status == 200
+    assert (await demo.get("/rawx")).status == 404
+
+
+async def test_a_client_that_leaves_cancels_a_read(demo: Any, demo_seen: Any) -> None:
+    """Nobody waits for the answer, so nobody works on it."""
+    demo_seen.started.clear()
+    _, writer = await demo.connect()
+    writer.write(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asyncio.wait_for(demo_seen.started.wait(), EVENT_MAX_S)
+
+    writer.close()
+
+    await asyncio.wait_for(demo_seen.cancelled.wait(), EVENT_MAX_S)
+
+
+async def test_a_client_that_leaves_does_not_cut_a_write_short(demo: Any, demo_seen: Any) -> None:
+    """Half an effect is worse than an unread answer."""
+    demo_seen.started.clear()
+    _, writer = await demo.connect()
+    writer.write(b"POST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    await asyncio.wait_for(demo_seen.started.wait(), EVENT_MAX_S)
+    writer.close()
+    await writer.wait_closed()
+
+    demo_seen.go_on.set()
+
+    await asyncio.wait_for(demo_seen.finished.wait(), EVENT_MAX_S)
+    demo_seen.go_on.clear()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_spent_deadline_is_a_503(demo: Any, method: str) -> None:
+    """The caller has given up by then; it may try again."""
+    answer = await demo.get("/wait", b"X-Caas-Deadline-Ms: 30\r\n", method=method)
+
+    assert answer.status == 503
+    assert answer.json()["type"] == "urn:caas:error:deadline"
+
+
+async def test_the_gateway_has_the_seeds_members(build_app: Any, wire_to: Any) -> None:
+    """Case 27: `statusCode`, `error`, `message`."""
+    async with serving(build_app(style="gateway")) as url:
+        answer = await wire_to(url).get("/nowhere")
+        health = await wire_to(url).get("/health")
+
+    assert answer.json() == {
+        "type": "urn:caas:error:not_found",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "Not Found",
+        "error": "Not Found",
+        "statusCode": 404,
+        "message": "Not Found",
+    }
+    assert set(health.json()) == {"status", "timestamp"}
+
+
+class Heard(SignalQueue):
+    """A queue that tells when a server span came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.span: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def put(self, item: Any, reserve: int = 0) -> bool:
+        """Take one item."""
+        if getattr(item, "kind", 0) == tracing.KINDS["server"] and not self.span.done():
+            self.span.set_result(item)
+        return super().put(item, reserve)
+
+
+@contextmanager
+def recording(lines: list[bytes]) -> Iterator[Heard]:
+    """Record every span and log line of this process."""
+    queue = Heard()
+    recorder = tracing.install(tracing.Recorder(queue, Sampler()))
+    sink = logs.install(logs.Sink("demo", queue=queue, write=lines.append))
+    try:
+        yield queue
+    finally:
+        tracing.install(recorder)
+        logs.install(sink)
+
+
+async def test_a_sampled_request_has_a_server_span_and_an_access_log(demo: Any) -> None:
+    """Names and attributes by semantic convention; the template, not the path, is the name."""
+    lines: list[bytes] = []
+    with recording(lines) as queue:
+        await demo.get("/items/a", b"Traceparent: " + PARENT + b"\r\nX-Correlation-Id: c1\r\n")
+        span = await asyncio.wait_for(queue.span, EVENT_MAX_S)
+
+    line = next(line for line in lines if b'"caas.access"' in line).decode()
+    assert span.name == "GET /items/{item_id}"
+    assert (span.trace_id, span.parent_span_id) == (TRACE, "00f067aa0ba902b7")
+    assert span.attributes["http.route"] == "/items/{item_id}"
+    assert span.attributes["http.response.status_code"] == 200
+    assert all(part in line for part in (f'"trace_id":"{TRACE}"', '"correlation_id":"c1"'))
+
+
+async def test_a_bug_marks_its_span(demo: Any) -> None:
+    """Operators see the exception, callers don't."""
+    with recording([]) as queue:
+        await demo.get("/bug", b"Traceparent: " + PARENT + b"\r\n")
+        span = await asyncio.wait_for(queue.span, EVENT_MAX_S)
+
+    assert span.status == tracing.STATUS_ERROR
+    assert span.events[0][2]["exception.type"] == "RuntimeError"
+
+
+async def test_a_health_probe_that_hangs_is_down(
+    build_app: Callable[..., Any], wire_to: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readiness answers within its own limit, whatever a dependency does."""
+    monkeypatch.setattr("caas.runtime.health.PROBE_MAX_S", 0.05)
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async def fine() -> None:
+        return
+
+    async with serving(build_app(readiness=lambda: {"mongodb": hang, "redis": fine})) as url:
+        answer = await wire_to(url).get("/internal/ready")
+
+    assert answer.status == 503
+    assert answer.json()["dependencies"] == {"mongodb": "down", "redis": "up"}
+
+
+async def test_insides_are_for_insiders(demo: Any) -> None:
+    """This machine, or the service secret; a forwarded request is not from this machine."""
+    forwarded = b"X-Forwarded-For: 203.0.113.9\r\n"
+    secret = b"X-Service-Secret: " + SECRET + b"\r\n"
+
+    for target in ("/internal/metrics", "/internal/health/detailed"):
+        assert (await demo.get(target)).status == 200
+        assert (await demo.get(target, forwarded)).status == 401
+        assert (await demo.get(target, forwarded + secret)).status == 200
