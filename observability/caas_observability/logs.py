@@ -212,6 +212,10 @@ def _plain(value: Any) -> Any:
         return str(type(value))
 
 
+def _sendable(value: Any) -> str:
+    return str(value).encode("utf-8", "replace").decode()
+
+
 def emit(level: str, event: str, logger: str, fields: dict[str, Any]) -> None:
     """Write one record: the line, then the OTLP record; takes over *fields*."""
     sink = _sink
@@ -235,7 +239,11 @@ def emit(level: str, event: str, logger: str, fields: dict[str, Any]) -> None:
         line |= fields
     else:
         line |= {(f"field.{k}" if k in _RESERVED else k): v for k, v in fields.items()}
-    sink.write(_encode(line) + b"\n")
+    try:
+        encoded = _encode(line)
+    except (TypeError, ValueError, RecursionError):  # a lone surrogate, for one
+        encoded = _encode({_sendable(key): _sendable(value) for key, value in line.items()})
+    sink.write(encoded + b"\n")
     if sink.queue is not None:
         sink.queue.put(
             LogItem(
@@ -278,9 +286,13 @@ class StdlibBridge(logging.Handler):
             if _LEVELS[level] < _sink.threshold:
                 return
             fields: dict[str, Any] = {"exc_info": record.exc_info} if record.exc_info else {}
-            emit(level, record.getMessage(), record.name, fields)
-        except Exception:  # noqa: BLE001 - a broken log call is not the service's failure
-            self.handleError(record)
+            try:
+                event = record.getMessage()
+            except Exception:  # noqa: BLE001 - a broken log call is not the service's failure
+                event, fields["template"] = "log record can't be formatted", str(record.msg)
+            emit(level, event, record.name, fields)
+        except Exception:  # noqa: BLE001 - the handler's own text would show the arguments
+            return
 
 
 def bridge_stdlib(threshold: int = logging.INFO) -> None:
