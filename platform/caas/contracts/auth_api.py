@@ -1,0 +1,182 @@
+"""Bodies of the auth service's public routes that the gateway passes on.
+
+The gateway documents them, so both sides have to mean the same: `tests/unit/gateway` compares
+them with the structs that the auth service decodes and encodes.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from caas.kernel import wire
+
+TEXT_MAX_CHARS = 1000
+SHORT_TEXT_MAX_CHARS = 200
+EXTERNAL_ID_MAX_CHARS = 256
+TOKEN_TEXT_MAX_CHARS = 8192
+PREFERENCES_MAX = 50
+
+Plan = Literal["free", "business", "enterprise"]
+Preference = str | int | float | bool | None
+
+Text = Annotated[str, Meta(max_length=TEXT_MAX_CHARS)]
+ShortText = Annotated[str, Meta(max_length=SHORT_TEXT_MAX_CHARS)]
+Password = Annotated[str, Meta(max_length=TEXT_MAX_CHARS, description="Never returned or logged.")]
+Token = Annotated[str, Meta(max_length=TOKEN_TEXT_MAX_CHARS)]
+Seconds = Annotated[int, Meta(description="Seconds the access token lives.")]
+ExternalId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=EXTERNAL_ID_MAX_CHARS,
+        description="The tenant's own name for the user.",
+    ),
+]
+
+
+class Register(wire.Request, frozen=True, kw_only=True):
+    """A company's registration."""
+
+    company_name: Text
+    email: Text
+    password: Password
+    plan: Plan = "free"
+
+
+class Registration(wire.Response, frozen=True, kw_only=True):
+    """A new account; the key and the secret are shown this once."""
+
+    client_id: str
+    tenant_id: str
+    api_key: str
+    api_secret: str
+    message: str
+
+
+class Login(wire.Request, frozen=True, kw_only=True):
+    """A company's administrator signs in."""
+
+    email: Text
+    password: Password
+
+
+class AccountView(wire.Response, frozen=True, kw_only=True):
+    """The account that signed in."""
+
+    client_id: str
+    tenant_id: str
+    company_name: str
+    email: str
+    plan: Plan
+
+
+class ClientLogin(wire.Response, frozen=True, kw_only=True):
+    """A token with the role `tenant_admin`."""
+
+    access_token: str
+    token_type: str
+    expires_in: Annotated[int, Meta(description="Seconds.")]
+    role: str
+    session_id: str
+    client: AccountView
+
+
+class UserDataBody(wire.Request, frozen=True, kw_only=True):
+    """What the tenant says about the user; what is left out stays as it is."""
+
+    name: Text | None = None
+    email: Text | None = None
+    metadata: dict[str, Preference] | None = None
+
+
+class DeviceBody(wire.Request, frozen=True, kw_only=True):
+    """What the client says about its device."""
+
+    device_type: ShortText | None = None
+    device_name: ShortText | None = None
+    device_fingerprint: ShortText | None = None
+    platform: ShortText | None = None
+    app_version: ShortText | None = None
+
+
+class OpenSession(wire.Request, frozen=True, kw_only=True):
+    """A session for one of the tenant's users, made on first sight."""
+
+    user_external_id: ExternalId
+    user_data: UserDataBody = UserDataBody()
+    device_info: DeviceBody = DeviceBody()
+
+
+class RefreshSession(wire.Request, frozen=True, kw_only=True):
+    """A refresh token to exchange for its successor."""
+
+    refresh_token: Token
+
+
+class SessionUser(wire.Response, frozen=True, kw_only=True):
+    """The user of a new session."""
+
+    user_id: str
+    external_id: str
+    tenant_id: str
+
+
+class SdkSession(wire.Response, frozen=True, kw_only=True):
+    """A new session (seed case 19)."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: Seconds
+    token_type: str
+    user: SessionUser
+    session_id: str
+    socket_urls: list[str]
+
+
+class Tokens(wire.Response, frozen=True, kw_only=True):
+    """A refreshed pair (seed case 25)."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: Seconds
+    token_type: str
+
+
+class SessionState(wire.Response, frozen=True, kw_only=True):
+    """A session as its holder may see it."""
+
+    session_id: str
+    user_id: str
+    tenant_id: str
+    device_type: str | None
+    device_name: str | None
+    device_fingerprint: str | None
+    platform: str | None
+    app_version: str | None
+    ip_address: str
+    user_agent: str
+    is_active: bool
+    created_at: str
+    last_activity_at: str
+    expires_at: str
+    is_current: bool
+
+
+class SessionPage(wire.Response, frozen=True, kw_only=True):
+    """Open sessions, newest first."""
+
+    sessions: list[SessionState]
+    next_cursor: str | None
+
+
+class SessionsEnded(wire.Response, frozen=True, kw_only=True):
+    """How many sessions were ended."""
+
+    message: str
+    revoked: int
+
+
+class Message(wire.Response, frozen=True, kw_only=True):
+    """What was done."""
+
+    message: str

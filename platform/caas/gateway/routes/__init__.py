@@ -1,0 +1,1 @@
+"""The gateway's edges: its own routes, and what it passes on."""

@@ -1,0 +1,128 @@
+"""Who may pass, and how often: decided once for each request, before its body is read.
+
+Own routes ask through a guard, passed-on ones directly; both leave the rate limit's headers on
+whatever answer the request gets.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from caas.gateway.domain import Plan, Principal
+from caas.gateway.errors import TenantContextRequiredError
+from caas.gateway.service.credentials import Credentials
+from caas.kernel.errors import ForbiddenError, UnauthenticatedError
+from caas.runtime.fast import FastRequest
+from caas.runtime.ratelimit import Limit, RateLimiter
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a route asks of its caller.
+
+    Attributes:
+        tenant: A credential that names a tenant; without, anyone may pass.
+        api_key: Whether an API key is enough, beside a bearer token.
+    """
+
+    tenant: bool
+    api_key: bool = False
+
+
+PUBLIC = Need(tenant=False)
+SIGNED_IN = Need(tenant=True)
+TENANT = Need(tenant=True, api_key=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Authenticates and counts.
+
+    A tenant's requests are counted together, whoever of it makes them; requests without a
+    credential, or with a bad one, by the client's address.
+    """
+
+    credentials: Credentials
+    limiter: RateLimiter
+    by_plan: Mapping[Plan, Limit]
+    anonymous: Limit
+
+    async def admit(self, request: FastRequest, need: Need) -> Principal | None:
+        """Return the caller, None where none is asked for.
+
+        Raises:
+            UnauthenticatedError: No credential, or a bad one.
+            ForbiddenError: A key that may not be used from there.
+            RateLimitedError: The quota is spent.
+            UnavailableError: A credential can't be checked at present.
+        """
+        if not need.tenant:
+            await self._charge_address(request)
+            return None
+        try:
+            principal = await self._principal(request, need)
+        except (UnauthenticatedError, ForbiddenError):
+            await self._charge_address(request)  # guessing costs, too
+            raise
+        await self._charge(request, "tenant:" + principal.tenant_id, self.by_plan[principal.plan])
+        return principal
+
+    async def identify(self, request: FastRequest) -> str:
+        """Name the caller for its idempotency keys; raise `UnauthenticatedError` for a bad one."""
+        if b"authorization" in request.fields or b"x-api-key" in request.fields:
+            principal = await self._principal(request, TENANT)
+            return f"{principal.tenant_id}:{principal.kind}:{principal.actor}"
+        return "anonymous"
+
+    async def _principal(self, request: FastRequest, need: Need) -> Principal:
+        fields = request.fields
+        authorization = fields.get(b"authorization")
+        if authorization is not None:
+            return await self.credentials.of_bearer(authorization)
+        api_key = fields.get(b"x-api-key")
+        if api_key is None or not need.api_key:
+            raise TenantContextRequiredError
+        return await self.credentials.of_key(
+            api_key, ip_address=request.client_ip, origin=fields.get(b"origin")
+        )
+
+    async def _charge_address(self, request: FastRequest) -> None:
+        await self._charge(request, "address:" + request.client_ip, self.anonymous)
+
+    async def _charge(self, request: FastRequest, subject: str, limit: Limit) -> None:
+        decision = self.limiter.take(subject, limit)
+        if decision is None:
+            decision = await self.limiter.acquire(subject, limit)
+        request.answer_headers.extend(decision.headers())
+        if not decision.allowed:
+            raise decision.error()
+
+
+def exchange_of(connection: Connection) -> FastRequest:
+    """Return the request as the edge sees it."""
+    exchange: FastRequest = connection.scope["caas_request"]  # type: ignore[typeddict-item]  # edge's
+    return exchange
+
+
+async def tenant_only(connection: Connection, _: BaseRouteHandler) -> None:
+    """Let callers of a tenant pass, with a token or a key; raise what `Admission` raises."""
+    admission: Admission = connection.app.state.admission
+    connection.state.principal = await admission.admit(exchange_of(connection), TENANT)
+
+
+async def anyone(connection: Connection, _: BaseRouteHandler) -> None:
+    """Let everybody pass who has quota left; raise `RateLimitedError` for others."""
+    admission: Admission = connection.app.state.admission
+    await admission.admit(exchange_of(connection), PUBLIC)
+
+
+async def provide_principal(request: Request[Any, Any, Any]) -> Principal:
+    """Return whom `tenant_only` let pass."""
+    principal: Principal = request.state.principal
+    return principal
