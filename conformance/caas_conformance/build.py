@@ -274,7 +274,7 @@ def _shown(value: Any, redactor: Redactor, *, secret: bool) -> str:
 
 def _verdict_of(check: Check) -> Verdict:
     if not check.failed:
-        return Verdict.PASSED
+        return Verdict.ERROR if check.broke else Verdict.PASSED
     return Verdict.FAILED if check.level == Level.MUST else Verdict.WARNING
 
 

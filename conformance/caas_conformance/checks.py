@@ -82,8 +82,10 @@ class Check:
 
     @property
     def failed(self) -> bool:
-        """Whether an assertion failed, or none was made."""
-        return not self.assertions or any(not a.passed for a in self.assertions)
+        """Whether an assertion failed, or none was made though nothing broke in between."""
+        if any(not a.passed for a in self.assertions):
+            return True
+        return not self.assertions and not self.broke
 
     # -- on answers -------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ from caas_conformance.targets import FoundTarget, from_stack_file
 
 UP_TIMEOUT_S = 90.0
 DOWN_TIMEOUT_S = 30.0
-OUTPUT_LINES_SHOWN = 1
 STACK_COMMAND = (sys.executable, "-m", "caas.cli")
 
 
@@ -46,7 +45,7 @@ class OwnStack:
         )
         if code != 0:
             lines = [line for line in output.splitlines() if line.strip()]
-            said = lines[-1].strip() if lines else f"exit code {code}"
+            said = lines[-1].strip().removeprefix("Error: ") if lines else f"exit code {code}"
             raise TargetError(f"the platform did not start: {said}")
         return from_stack_file(self.state_dir / "stack.json", environ={})
 

@@ -3,6 +3,7 @@
 import asyncio
 import shlex
 import signal
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -158,8 +159,9 @@ def _interruptible(runner: Runner) -> Iterator[None]:
         _release(loop)
         runner.abort(f"aborted by {number.name}")
 
-    for number in INTERRUPTS:
-        loop.add_signal_handler(number, abort, number)
+    if threading.current_thread() is threading.main_thread():
+        for number in INTERRUPTS:
+            loop.add_signal_handler(number, abort, number)
     try:
         yield
     finally:

@@ -1,0 +1,88 @@
+"""Scripted services, a suite made for the test, and runs over both."""
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caas_conformance.context import CaseContext
+from caas_conformance.definition import Phase
+from caas_conformance.gates import GateLimits
+from caas_conformance.progress import Quiet
+from caas_conformance.requirements import Registry
+from caas_conformance.runner import Options
+from caas_conformance.session import RunRequest, conduct
+from caas_conformance.targets import FoundTarget
+from caas_conformance.testing import ScriptedService
+from caas_reports.model import Requirement, Run
+
+REGISTRY = Registry(
+    {"REQ-01": Requirement(id="REQ-01", text="keep it", source="design")}, frozenset()
+)
+Conduct = Callable[..., Awaitable[tuple[Run, Path]]]
+
+
+def free_port() -> int:
+    """Return a port nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[ScriptedService]:
+    """A scripted auth service that exports its telemetry to a port of its own."""
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    async with ScriptedService("auth-service", otlp_endpoint=endpoint) as running:
+        yield running
+
+
+@pytest.fixture
+def phase() -> Phase:
+    """An empty phase to put cases into."""
+    return Phase("Z01", "Made for the test", "Cases of one test.")
+
+
+@pytest.fixture
+def conducted(service: ScriptedService, phase: Phase, tmp_path: Path) -> Conduct:
+    """Run the phase against the scripted service and return the run with its directory."""
+
+    async def run(
+        *,
+        telemetry: bool = True,
+        limits: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Run, Path]:
+        request = RunRequest(
+            plan=phase.cases,
+            phases=[phase],
+            registry=REGISTRY,
+            options=Options(**(options or {})),
+            limits=GateLimits(telemetry=telemetry, **(limits or {})),
+            runs=tmp_path / "runs",
+            command="caas conformance run",
+            target=FoundTarget(
+                {service.name: service.url},
+                "scripted",
+                service_secret="the-service-secret-of-this-test",
+                otlp_endpoint=service.otlp_endpoint,
+            ),
+            telemetry=telemetry,
+        )
+        return await conduct(request, Quiet())
+
+    return run
+
+
+def add_get(phase: Phase, number: int, path: str, *, expect: int = 200, **more: Any) -> None:
+    """Add a case that gets *path* and expects a status."""
+
+    async def body(t: CaseContext) -> None:
+        answer = await t.auth.get(path)
+        with t.check("status", "the status is right") as check:
+            check.status(answer, expect)
+
+    case_id = f"{phase.id}.{number:02d}"
+    phase.case(case_id, f"Case {number}", proves="It.", requirements=["REQ-01"], **more)(body)
