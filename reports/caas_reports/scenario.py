@@ -48,7 +48,7 @@ class Evidence(msgspec.Struct, kw_only=True):
     spans: tuple[Span, ...] = ()
     logs: tuple[LogRecord, ...] = ()
 
-    def span(
+    def span(  # noqa: PLR0913  (the members of a span)
         self,
         parent: str,
         name: str,
@@ -58,6 +58,8 @@ class Evidence(msgspec.Struct, kw_only=True):
         duration_ms: float,
         *,
         failed: bool = False,
+        events: tuple[dict[str, object], ...] = (),
+        links: tuple[str, ...] = (),
         **attributes: object,
     ) -> str:
         """Add a span below another one; give its id."""
@@ -72,6 +74,8 @@ class Evidence(msgspec.Struct, kw_only=True):
                 offset_ms=round(offset_ms, 3),
                 duration_ms=round(duration_ms, 3),
                 status="error" if failed else "unset",
+                events=events,
+                links=links,
                 attributes={key.replace("__", "."): value for key, value in attributes.items()},
             ),
         )
@@ -351,7 +355,11 @@ def _stream(made: Evidence) -> None:
     root = made.span("", "case", "internal", RUNNER, 0, 240)
     served = made.span(root, "POST /v1/chat/stream", "server", "chat-service", 4, 230)
     made.span(served, "hold credits", "client", "chat-service", 6, 8, url__path="/v1/holds")
-    made.span(served, "chat model", "client", "chat-service", 16, 210, gen_ai__system="fake")
+    first = {"name": "first token", "offset_ms": 38.0, "attributes": {"chunk": 0}}
+    made.span(
+        served, "chat model", "client", "chat-service", 16, 210, gen_ai__system="fake",
+        events=(first,), links=(f"{made.trace_id}:{root}",),
+    )  # fmt: skip
     words = ("Credits ", "are ", "held ", "before ", "the ", "answer ", "starts.")
     chunks = [
         WireEvent(offset_ms=40 + 26 * index, direction="received", kind="chunk", name="delta",

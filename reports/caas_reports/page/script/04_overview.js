@@ -20,6 +20,7 @@ function hero(run) {
         h('p', { class: 'hero-sub' }, `${moment(run.started_at)} · ${ms(run.duration_ms)}`,
           target.description ? ` · ${target.description}` : ''))),
     proportion(),
+    h('button', { type: 'button', class: 'plain to-cases', onclick: showCases }, `Find one of ${plural(data.index.cases.length, 'case')}`),
     versions.length > 0 && h('dl', { class: 'versions' }, versions.map(([name, version]) => h('div', {},
       h('dt', {}, serviceName(name)), h('dd', {}, version)))));
 }

@@ -20,6 +20,8 @@ function difference(expected, actual) {
     h('span', { class: 'difference-label' }, 'got'), text(got, 'got'));
 }
 
+const BROKEN = new Set(['failed', 'warning', 'error']);
+
 function checksPart(attempt) {
   const checks = attempt.checks || [];
   if (!checks.length) return h('p', { class: 'empty' }, 'No check was evaluated.');
@@ -30,7 +32,7 @@ function checksPart(attempt) {
 function checkItem(check, attempt) {
   const assertions = check.assertions || [];
   const step = check.step !== undefined && check.step !== null && (attempt.steps || [])[check.step];
-  return h('details', { class: `check verdict-${check.verdict}`, open: check.verdict !== 'passed' },
+  return h('details', { class: `check verdict-${check.verdict}`, open: BROKEN.has(check.verdict) },
     h('summary', {}, icon(check.verdict), h('span', { class: 'check-title' }, check.title),
       h('span', { class: `level level-${check.level}` }, check.level),
       (check.requirements || []).map(requirementChip),
@@ -38,7 +40,7 @@ function checkItem(check, attempt) {
     h('div', { class: 'check-body' },
       h('p', { class: 'check-where' }, h('code', {}, check.id), step ? ` in “${step.name}”` : '',
         check.exchange ? [' on ', h('a', { href: here({ at: check.exchange }), onclick: (event) => jump(event, check.exchange) }, check.exchange)] : ''),
-      h('ul', { class: 'assertions' }, assertions.map(assertionItem))));
+      assertions.length ? h('ul', { class: 'assertions' }, assertions.map(assertionItem)) : h('p', { class: 'empty' }, 'Never evaluated: the case ended before it.')));
 }
 
 function assertionItem(assertion) {
@@ -169,7 +171,7 @@ function eventsTable(found) {
   const events = found.events.slice(0, EVENTS_SHOWN);
   return h('section', { class: 'message' }, h('h4', {}, 'Wire events', h('small', {}, found.events.length)),
     h('div', { class: 'scroller' }, h('table', { class: 'events' },
-      h('thead', {}, h('tr', {}, ['At', 'Direction', 'Kind', 'Name', 'Bytes', 'Data'].map((name) => h('th', { scope: 'col' }, name)))),
+      h('thead', {}, h('tr', {}, ['At', 'Direction', 'Kind', 'Name', 'Bytes', 'Data'].map((name) => h('th', { scope: 'col', class: /At|Bytes/.test(name) ? 'number' : '' }, name)))),
       h('tbody', {}, events.map((event) => h('tr', {},
         h('td', { class: 'number' }, ms(event.offset_ms)),
         h('td', { class: event.direction }, event.direction === 'sent' ? '▲ sent' : '▼ received'),

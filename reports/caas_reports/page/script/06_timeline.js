@@ -71,12 +71,21 @@ function logMark(record) {
   return { kind: `log-${record.level}`, at: record.offset_ms, text: `${record.level} ${record.service}`, data: record.message };
 }
 
-function spanRow(span, depth, marks) {
+function spanRow(span, depth, logs) {
+  const events = (span.events || []).filter((event) => typeof event.offset_ms === 'number');
+  const marks = [...logs, ...events.map((event) => ({
+    kind: 'span-event', at: event.offset_ms, text: event.name || 'event', data: factsText(event.attributes),
+  }))].sort((a, b) => a.at - b.at);
+  const links = (span.links || []).length ? { 'linked to': span.links.join(', ') } : {};
   return {
     kind: 'span', name: span.name, label: '', service: span.service, depth, start: span.offset_ms, length: span.duration_ms,
     failed: span.status === 'error', marks,
-    facts: { kind: span.kind, ...(span.status && span.status !== 'unset' ? { status: span.status } : {}), ...(span.attributes || {}), span: span.span_id },
+    facts: { kind: span.kind, ...(span.status && span.status !== 'unset' ? { status: span.status } : {}), ...(span.attributes || {}), ...links, span: span.span_id },
   };
+}
+
+function factsText(attributes) {
+  return Object.entries(attributes || {}).map(([name, value]) => `${name}=${value}`).join(' ');
 }
 
 function legend(rows) {
@@ -84,6 +93,7 @@ function legend(rows) {
   const kinds = new Set(rows.flatMap((one) => one.marks.map((mark) => mark.kind)));
   const keys = [];
   if (kinds.has('sent') || kinds.has('received')) keys.push(h('span', { class: 'key' }, h('i', { class: 'mark sent' }), 'sent', h('i', { class: 'mark received' }), 'received'));
+  if (kinds.has('span-event')) keys.push(h('span', { class: 'key' }, h('i', { class: 'mark span-event' }), 'span event'));
   for (const level of LEVELS) {
     if (kinds.has(`log-${level}`)) keys.push(h('span', { class: 'key' }, h('i', { class: `mark log-${level}` }), `${level} log`));
   }

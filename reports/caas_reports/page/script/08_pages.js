@@ -49,9 +49,12 @@ function comparisonPage() {
   return beside === 'run' ? runComparison(other, tabs) : seedComparison(seed, tabs);
 }
 
+const CHANGES = ['regressed', 'fixed', 'hardened', 'same', 'not_covered', 'changed', 'new', 'removed'];
+
 function changeTabs(counts, extra) {
   const chosen = route.query.get('change') || '';
-  return h('div', { class: 'tiles', role: 'group', 'aria-label': 'Changes' }, Object.entries(counts).filter(([, count]) => count || chosen).map(([change, count]) => h('a', {
+  const told = CHANGES.filter((change) => change in counts && (counts[change] || ['regressed', 'fixed'].includes(change)));
+  return h('nav', { class: 'tiles', 'aria-label': 'Changes' }, told.map((change) => [change, counts[change]]).map(([change, count]) => h('a', {
     class: `tile change-${change}`, href: address('comparison', { ...extra, change: chosen === change ? '' : change }), 'aria-current': chosen === change ? 'true' : null,
   }, h('b', {}, count), h('span', {}, CHANGE_WORDS[change] || change))));
 }
@@ -67,7 +70,7 @@ function seedComparison(seed, tabs) {
     h('thead', {}, h('tr', {}, ['Case of the seed’s report', 'Then', 'Now', 'Change'].map((name) => h('th', { scope: 'col' }, name)))),
     h('tbody', {}, rows.map((one) => h('tr', {},
       h('th', { scope: 'row' }, h('span', { class: 'row-id' }, `#${one.number}`), ' ', one.name),
-      h('td', {}, h('span', { class: `then-word then-${one.then}` }, one.outcome, one.outcome !== one.then && ` · ${thenWords(one.then)}`), h('small', {}, one.answered)),
+      h('td', {}, h('span', { class: `then-word then-${one.then}` }, one.outcome, one.outcome !== one.then && ` · ${thenWords(one.then)}`), h('small', { class: 'answered', title: one.answered }, one.answered)),
       h('td', {}, h('span', { class: 'case-chips' }, one.cases.map((id) => caseChip(data.byId.get(id))))),
       h('td', {}, changeBadge(one.change), h('small', {}, one.reason)))))))];
 }

@@ -18,6 +18,7 @@ async function showRoute() {
   const target = route.query.get('at') && document.getElementById(`requirement-${route.query.get('at')}`);
   if (target) target.scrollIntoView({ block: 'center' });
   else scrollUp(main);
+  if (shown && !route.page && FILTERS.some((name) => route.query.get(name))) showCases();
   if (shown && title && document.activeElement.id !== 'search') title.focus({ preventScroll: true });
   if (shown && title) announce(title.textContent);
   shown = true;
@@ -25,7 +26,12 @@ async function showRoute() {
 
 function scrollUp(main) {
   main.scrollTop = 0;
-  if (route.page === 'case' || route.page) scrollTo(0, 0);
+  scrollTo(0, 0);
+}
+
+// On a phone the list stands below the overview; elsewhere it is in sight and nothing moves.
+function showCases() {
+  document.querySelector('.sidebar').scrollIntoView({ block: 'start' });
 }
 
 function showNavigation() {
@@ -53,6 +59,7 @@ async function start() {
   const first = document.body.dataset.start;
   if (!location.hash && first) history.replaceState(null, '', first);
   await showRoute();
+  document.documentElement.dataset.readyMs = performance.now().toFixed(0);
   document.documentElement.dataset.ready = 'true';
 }
 

@@ -1,0 +1,182 @@
+"""The HTML page as bytes: its data, its policy, and that nothing in it is markup of a service."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from importlib import resources
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from caas_reports import formats, history
+from caas_reports.comparison import with_run
+from caas_reports.context import Context
+from caas_reports.formats import html
+from caas_reports.model import Run
+from caas_reports.page.payload import blocks, unpack
+from caas_reports.testing import build_run
+
+HOSTILE = "</script></style><img src=x onerror=alert(1)>\"'`{{7*7}}<!--\u2028]]>"
+THOUSAND_CASES_MAX_BYTES = 10 * 1000 * 1000
+
+
+def _written(run: Run, context: Context) -> bytes:
+    stream = BytesIO()
+    html.write(run, stream, context)
+    return stream.getvalue()
+
+
+class _Page(HTMLParser):
+    """Collects the elements of a page and the texts of its scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {"script": [], "style": []}
+        self._inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002  (the parser's signature)
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside in self.texts:
+            self.texts[self._inside].append(data)
+
+
+def _parsed(content: bytes) -> _Page:
+    page = _Page()
+    page.feed(content.decode())
+    return page
+
+
+def test_what_the_page_carries_is_as_committed(
+    run: Run, context: Context, golden: Callable[[str, bytes], None]
+) -> None:
+    """The data, unpacked: packed bytes may differ between builds of zlib."""
+    found = {name: unpack(text) for name, text in blocks(run, context)}
+
+    golden("page.json", msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+
+
+def test_equal_runs_give_equal_pages(context: Context) -> None:
+    """No time of day, no random id."""
+    assert _written(build_run(), context) == _written(build_run(), context)
+
+
+def test_every_case_finds_its_evidence(context: Context) -> None:
+    """Block and slot of the index lead to the attempts of that case, and no other."""
+    run = build_run(60)
+    found = {name: unpack(text) for name, text in blocks(run, context)}
+
+    for case, shown in zip(run.cases, found["index"]["cases"], strict=True):
+        attempts = found[f"evidence-{shown['block']}"][shown["slot"]]
+        assert [attempt.get("trace_id", "") for attempt in attempts] == [
+            attempt.trace_id for attempt in case.attempts
+        ]
+
+
+def test_nothing_of_a_service_becomes_markup(context: Context) -> None:
+    """The same elements with and without hostile text in every field."""
+    clean = _parsed(_written(build_run(), context))
+    hostile_page = _written(build_run(hostile=HOSTILE), context)
+    hostile = _parsed(hostile_page)
+
+    assert [tag for tag, _ in hostile.elements] == [tag for tag, _ in clean.elements]
+    assert b"onerror" not in hostile_page.replace(b"onerror=alert(1)&gt;", b"")
+    assert HOSTILE.encode() not in hostile_page
+
+
+def test_the_policy_allows_this_script_and_this_style_alone(run: Run, context: Context) -> None:
+    """No request can leave the page, and no other script runs."""
+    page = _parsed(_written(run, context))
+    policy = next(
+        str(attributes["content"])
+        for tag, attributes in page.elements
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    programs = page.texts["script"][-1:] + page.texts["style"]
+    digests = [base64.b64encode(hashlib.sha256(t.encode()).digest()).decode() for t in programs]
+
+    assert policy == (
+        f"default-src 'none'; script-src 'sha256-{digests[0]}'; style-src 'sha256-{digests[1]}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_the_page_asks_for_nothing(run: Run, context: Context) -> None:
+    """No element with an address of its own, no attribute that runs."""
+    page = _parsed(_written(run, context))
+
+    for tag, attributes in page.elements:
+        assert "src" not in attributes, tag
+        assert tag not in {"link", "iframe", "object", "embed"}
+        assert str(attributes.get("href", "#")).startswith("#")
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+
+
+def _sources() -> list[tuple[str, str]]:
+    folder = resources.files("caas_reports.page") / "script"
+    return [(entry.name, entry.read_text("utf-8")) for entry in folder.iterdir()]
+
+
+@pytest.mark.parametrize(("name", "source"), _sources())
+def test_scripts_make_text_nodes_only(name: str, source: str) -> None:
+    """What parses text as HTML or code, or fetches, is not there to be misused."""
+    banned = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|"
+        r"DOMParser|\beval\b|\bFunction\(|fetch\(|XMLHttpRequest|WebSocket|import\(|</script"
+    )
+
+    assert not re.search(banned, source), name
+
+
+def test_a_thousand_cases_stay_small(context: Context) -> None:
+    """The page is sent by mail and opened on phones."""
+    assert len(_written(build_run(1000), context)) < THOUSAND_CASES_MAX_BYTES
+
+
+def _index(content: bytes) -> dict[str, Any]:
+    packed = re.search(rb'id="index">([^<]+)<', content)
+    assert packed is not None
+    index: dict[str, Any] = unpack(packed[1].decode())
+    return index
+
+
+def test_the_runs_before_are_its_history(context: Context, tmp_path: Path) -> None:
+    """The trend line has what lies beside the run, oldest first, and not the run itself."""
+    names = ["20310101-000000-a", "20310102-000000-b", "20310103-000000-c"]
+    for day, name in enumerate(names, start=1):
+        (tmp_path / name).mkdir()
+        one = msgspec.structs.replace(
+            build_run(run_id=name), started_at=f"2031-01-{day:02d}T00:00:00.000Z"
+        )
+        formats.write_all(one, tmp_path / name, names=["json"], context=context)
+    (tmp_path / "latest").symlink_to(tmp_path / names[-1])
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.json").write_text("{")
+
+    assert [past.run_id for past in history.read(tmp_path)] == names
+    before = history.read(tmp_path, before=names[1])
+    assert [past.run_id for past in before] == names[:1]
+    assert before[0].counts == build_run().counts
+
+    index = _index(_written(build_run(), Context(history=before)))
+    assert [past["run_id"] for past in index["history"]] == names[:1]
+
+
+def test_beside_another_run_the_page_opens_on_the_comparison(run: Run) -> None:
+    """`caas report compare A B` writes the same page with another first view."""
+    other = with_run(build_run(10, run_id="before"), run)
+    content = _written(run, Context(other=other))
+
+    assert b'data-start="#/comparison"' in content
+    assert _index(content)["other"]["before"] == "before"

@@ -1,0 +1,52 @@
+"""The Markdown report, in the shape of the seed's."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+from caas_reports.context import Context
+from caas_reports.formats import markdown
+from caas_reports.model import Run
+from caas_reports.testing import build_run
+
+
+def _written(run: Run, context: Context) -> str:
+    stream = BytesIO()
+    markdown.write(run, stream, context)
+    return stream.getvalue().decode()
+
+
+def test_markdown_is_as_committed(
+    run: Run, context: Context, golden: Callable[[str, bytes], None]
+) -> None:
+    """Whatever changes in the file is seen in review."""
+    golden("report.md", _written(run, context).encode())
+
+
+def test_each_case_has_the_parts_of_the_seed_report(run: Run, context: Context) -> None:
+    """The two reports can be read side by side."""
+    text = _written(run, context)
+    case = text[text.index("## [S08.01]") : text.index("## [S08.02]")]
+
+    parts = ["**Type:**", "**Outcome:**", "**Started:**", "**Ended:**", "**Tags:**"]
+    parts += ["### Request", "### Response", "### Service Reaction Logs", "### Trace"]
+    places = [case.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+def test_what_a_service_said_can_not_leave_its_fence(context: Context) -> None:
+    """Backticks, pipes, tags and line ends of a body stay a body."""
+    hostile = "```\n# Own heading | <script>alert(1)</script>\n````"
+    text = _written(build_run(14, hostile=hostile), context)
+
+    outside = []
+    fence = ""
+    for line in text.splitlines():
+        if not fence and line.startswith("```"):
+            fence = line[: len(line) - len(line.lstrip("`"))]
+        elif fence and line == fence:
+            fence = ""
+        elif not fence:
+            outside.append(line)
+    assert not fence
+    assert not [line for line in outside if line.startswith("# Own")]
+    assert not [line for line in outside if "<script" in line and "`" not in line]
