@@ -200,11 +200,6 @@ async def _provide_tenants(state: State) -> TenantService:
     return tenants
 
 
-async def _provide_auth(state: State) -> AuthService:
-    auth: AuthService = state.auth
-    return auth
-
-
 def create_app(
     settings: GatewaySettings | None = None,
     *,
@@ -232,7 +227,6 @@ def create_app(
         running[:] = [parts]
         app.state.admission = parts.admission
         app.state.tenants = parts.tenants
-        app.state.auth = parts.auth
         try:
             await parts.start()
             yield
@@ -254,7 +248,6 @@ def create_app(
         dependencies={
             "principal": Provide(provide_principal),
             "tenants": Provide(_provide_tenants),
-            "auth": Provide(_provide_auth),
         },
         readiness=probes,
         proxy=dict.fromkeys(PREFIXES, pass_on),

@@ -120,6 +120,18 @@ class Scripted:
         return script
 
 
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
+        pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
+    ],
+)
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """Run on both loops: their transports differ in type, timing and buffering."""
+    return request.param
+
+
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
     """Return a scripted server that is gone after the test."""

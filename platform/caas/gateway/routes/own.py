@@ -9,7 +9,6 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from caas.contracts.auth_api import SdkSession
 from caas.contracts.auth_internal import AppToken
 from caas.gateway.domain import Principal
-from caas.gateway.ports import AuthService
 from caas.gateway.routes.admission import anyone, exchange_of, tenant_only
 from caas.gateway.schemas import (
     ApiKeyPage,
@@ -116,12 +115,10 @@ async def delete_api_key(api_key_id: FromPath[str], principal: Caller, tenants: 
     **operation(RateLimitedError, UnauthenticatedError, ForbiddenError, idempotent=True),
 )
 async def open_app_session(
-    data: JSONBody[AppCredentials],
-    auth: NamedDependency[AuthService],
-    request: Request[Any, Any, Any],
+    data: JSONBody[AppCredentials], tenants: Tenants, request: Request[Any, Any, Any]
 ) -> SdkSession:
     """Open a session with a registered client's id and secret, for back ends."""
-    return await auth.app_token(
+    return await tenants.open_app_session(
         AppToken(
             app_id=data.app_id,
             app_secret=data.app_secret,

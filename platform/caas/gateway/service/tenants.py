@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from caas.contracts.auth_api import SdkSession
 from caas.contracts.auth_internal import (
+    AppToken,
     KeyPage,
     KeyRecord,
     MakeKey,
@@ -112,6 +114,15 @@ class TenantService:
         """Kill a named key at once; raise `NotFoundError` if the company has none by that id."""
         await self._may_write(principal, KEY_WRITE)
         await self.auth.delete_key(principal.tenant_id, key_id)
+
+    async def open_app_session(self, order: AppToken) -> SdkSession:
+        """Open a session with a client's id and secret, which name the tenant themselves.
+
+        Raises:
+            UnauthenticatedError: Unknown id or wrong secret.
+            ForbiddenError: The client's whitelist doesn't have the address.
+        """
+        return await self.auth.app_token(order)
 
     async def _may_write(self, principal: Principal, permission: str) -> None:
         principal.require(permission)

@@ -6,7 +6,7 @@ content-length; without either, the body lasts until the peer closes.
 
 import asyncio
 import select
-from typing import Protocol
+from typing import Protocol, cast
 
 import httptools
 
@@ -122,7 +122,9 @@ class Connection(asyncio.Protocol):
         self.exchange = exchange
         self._sending = more
         exchange.bind(self)
-        if self._transport is not None:
+        if self._transport is None:
+            self._forget(UpstreamClosedError(f"{self._origin}: the connection is gone"))
+        else:
             self._transport.write(data)
 
     async def send(self, data: bytes) -> None:
@@ -162,9 +164,8 @@ class Connection(asyncio.Protocol):
     # --- asyncio.Protocol -------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows the type
-        self._transport = transport
+        """Keep the transport; uvloop's is no subclass of asyncio's."""
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse; then end, pause or break the exchange."""
