@@ -6,8 +6,10 @@ the seed's gateway does. No text of the request's body is ever repeated.
 """
 
 import re
+import traceback
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -33,6 +35,7 @@ Style = Literal["service", "gateway"]
 Fields = tuple[tuple[bytes, bytes], ...]
 
 PROBLEM_TYPE = b"application/problem+json"
+STACK_MAX_FRAMES = 20
 ERRORS_MAX = 50  # broken rules listed in one answer
 CHALLENGE = b'Bearer realm="caas"'
 
@@ -153,16 +156,24 @@ def problem_of(error: Exception) -> Problem:
 
 
 def record_problem(error: Exception, problem: Problem, span: Span | None) -> None:
-    """Log and trace what operators must see: every 5xx, with the exception behind it."""
+    """Log and trace what operators must see: every 5xx, with the exception behind it.
+
+    The exception's type and place only: its text may quote what the caller sent.
+    """
     if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return
+    cause = error.__cause__ or error
+    kind = f"{type(cause).__module__}.{type(cause).__qualname__}".removeprefix("builtins.")
+    frames = traceback.extract_tb(cause.__traceback__)[-STACK_MAX_FRAMES:]
+    stack = "\n".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames)
+    details = {"exception.type": kind, "exception.stacktrace": stack}
     if span is not None:
-        span.record_error(error)
+        span.add_event("exception", details)
+        span.set_error(error_type=kind)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error("unhandled exception", exc_info=error)
+        _log.error("unhandled exception", **details)
     else:
-        cause = error.__cause__ or error
-        _log.warning("refused as unavailable", detail=problem.detail, cause=type(cause).__name__)
+        _log.warning("refused as unavailable", detail=problem.detail, **details)
 
 
 def problem_handler(style: Style, allow: Callable[[str], bytes]) -> Any:

@@ -154,7 +154,8 @@ def demo_app(seen: Seen | None = None, **changes: Any) -> Edge:
         "fast_routes": lambda: {("GET", "/fast"): fast_item, ("POST", "/fast"): fast_item},
         "proxy": {"/raw": shout},
     }
-    return create_service_app(SPEC, ROUTES, **(options | changes))
+    merged = {"routers": ROUTES} | options | changes
+    return create_service_app(SPEC, **merged)
 
 
 @dataclass

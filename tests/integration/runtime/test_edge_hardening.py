@@ -105,8 +105,8 @@ async def test_body(demo: Any, body: bytes, status: int, code: str) -> None:
     answer = await demo.post("/items", body)
 
     assert answer.status == status
+    problem = answer.json()
     if status != 201:
-        problem = answer.json()
         assert answer.header("content-type") == "application/problem+json"
         assert problem["status"] == status
         assert problem["error"] == problem["detail"]

@@ -1,0 +1,199 @@
+"""MongoDB and Redis clients: spans, outages, bounded waits; on real servers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from litestar import Litestar, get
+
+from caas.kernel.errors import UnavailableError
+from caas.runtime.mongo import open_mongo, ping_mongo
+from caas.runtime.operations import operation
+from caas.runtime.outages import translate_errors
+from caas.runtime.redis import open_redis, ping_redis
+from caas.testing.serving import serving
+from caas_observability import tracing
+from caas_observability.sampling import Sampler
+from caas_observability.signals import SignalQueue
+from caas_observability.tracing import start_server_span
+
+pytestmark = [pytest.mark.anyio, pytest.mark.integration]
+
+CLIENT = tracing.KINDS["client"]
+SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+UNSAMPLED = SAMPLED[:-2] + "00"
+
+
+@pytest.fixture
+def spans() -> Iterator[SignalQueue]:
+    """Record spans."""
+    queue = SignalQueue()
+    replaced = tracing.install(tracing.Recorder(queue, Sampler()))
+    yield queue
+    tracing.install(replaced)
+
+
+def client_spans(queue: SignalQueue) -> list[Any]:
+    """Take the recorded client spans."""
+    return [item for item in queue.take(100) if item.kind == CLIENT]
+
+
+async def test_mongo_commands_are_spans(
+    mongodb_url: str, database: str, spans: SignalQueue
+) -> None:
+    """By the database semantic conventions, below the request's span, without any value."""
+    client = open_mongo(mongodb_url, app_name="tests")
+    with start_server_span("GET", traceparent=SAMPLED) as server:
+        await client[database]["users"].insert_one({"email": "canary@example.com"})
+        await client[database]["users"].find_one({"email": "canary@example.com"})
+    await client.drop_database(database)
+    await client.close()
+
+    first, second = client_spans(spans)
+    assert (first.name, second.name) == ("insert users", "find users")
+    assert first.parent_span_id == server.span_id
+    assert first.attributes["db.system.name"] == "mongodb"
+    assert first.attributes["db.namespace"] == database
+    assert first.end_ns > first.start_ns
+    assert "canary" not in repr((first.attributes, first.events))
+
+
+async def test_redis_commands_are_spans(redis_url: str, database: str, spans: SignalQueue) -> None:
+    """A pipeline is one span; keys and values stay out."""
+    client = open_redis(redis_url, client_name="tests")
+    with start_server_span("GET", traceparent=SAMPLED):
+        await client.set(f"{database}:canary", "value", ex=5)
+        async with client.pipeline(transaction=True) as pipe:
+            pipe.get(f"{database}:canary")
+            pipe.delete(f"{database}:canary")
+            answers = await pipe.execute()
+    await client.aclose()
+
+    first, second = client_spans(spans)
+    assert answers == [b"value", 1]
+    assert (first.name, second.name) == ("SET", "MULTI")
+    assert second.attributes["db.operation.batch.size"] == 2
+    assert "canary" not in repr((first.attributes, second.attributes))
+
+
+async def test_an_unsampled_request_records_nothing(
+    mongodb_url: str, redis_url: str, spans: SignalQueue
+) -> None:
+    """Nor does work outside any request, such as a feed that blocks for ever."""
+    mongo, redis = open_mongo(mongodb_url, app_name="t"), open_redis(redis_url, client_name="t")
+    with start_server_span("GET", traceparent=UNSAMPLED):
+        await ping_mongo(mongo)
+        await ping_redis(redis)
+    await ping_mongo(mongo)
+    await ping_redis(redis)
+    await mongo.close()
+    await redis.aclose()
+
+    assert len(spans) == 0
+
+
+async def test_a_failed_command_is_an_error_without_its_text(
+    mongodb_url: str, database: str, spans: SignalQueue
+) -> None:
+    """The server's message may quote what was stored."""
+    client = open_mongo(mongodb_url, app_name="tests")
+    users = client[database]["users"]
+    with (
+        start_server_span("GET", traceparent=SAMPLED),
+        pytest.raises(Exception, match="pipeline stage"),
+    ):
+        await users.aggregate([{"$canary": 1}])
+    await client.close()
+
+    (span,) = client_spans(spans)
+    assert span.status == tracing.STATUS_ERROR
+    assert "canary" not in repr((span.attributes, span.events, span.status_message))
+
+
+async def test_what_the_url_says_wins(mongodb_url: str) -> None:
+    """An operator tunes a cluster without a release."""
+    joiner = "&" if "?" in mongodb_url else "?"
+    client = open_mongo(f"{mongodb_url}{joiner}maxPoolSize=3&w=1", app_name="tests")
+
+    assert client.options.pool_options.max_pool_size == 3
+    assert client.write_concern.document == {"w": 1}
+    await client.close()
+
+
+async def test_dead_dependencies_are_503(free_port: int, build_app: Any, wire_to: Any) -> None:
+    """Through the edge without a line in the route; readiness says which one is away."""
+    dead = f"127.0.0.1:{free_port}"
+    mongo = open_mongo(
+        f"mongodb://{dead}/?directConnection=true&serverSelectionTimeoutMS=100", app_name="tests"
+    )
+    redis = open_redis(f"redis://{dead}", client_name="tests")
+
+    @get("/mongo", **operation())
+    async def ask_mongo() -> None:
+        await mongo["x"]["y"].find_one({})
+
+    @get("/redis", **operation())
+    async def ask_redis() -> None:
+        await redis.get("x")
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        yield
+        await mongo.close()
+        await redis.aclose()
+
+    app = build_app(
+        routers=[ask_mongo, ask_redis],
+        lifespan=lifespan,
+        readiness=lambda: {
+            "mongodb": lambda: ping_mongo(mongo),
+            "redis": lambda: ping_redis(redis),
+        },
+    )
+    async with serving(app) as url:
+        wire = wire_to(url)
+        answers = await asyncio.gather(*map(wire.get, ("/mongo", "/redis", "/internal/ready")))
+
+    assert [answer.status for answer in answers] == [503, 503, 503]
+    assert [answer.header("retry-after") for answer in answers[:2]] == ["1", "1"]
+    assert answers[0].json()["detail"] == "mongodb is unavailable"
+    assert answers[2].json()["dependencies"] == {"mongodb": "down", "redis": "down"}
+    assert dead.encode() not in answers[0].body + answers[1].body
+
+
+async def test_readiness_with_live_dependencies(
+    mongodb_url: str, redis_url: str, build_app: Any, wire_to: Any
+) -> None:
+    """Case 3 of the seed report."""
+    mongo, redis = open_mongo(mongodb_url, app_name="t"), open_redis(redis_url, client_name="t")
+    app = build_app(
+        readiness=lambda: {
+            "mongodb": lambda: ping_mongo(mongo),
+            "redis": lambda: ping_redis(redis),
+        }
+    )
+    async with serving(app) as url:
+        answer = await wire_to(url).get("/internal/ready")
+    await mongo.close()
+    await redis.aclose()
+
+    assert answer.status == 200
+    assert answer.json() | {"timestamp": ""} == {
+        "status": "healthy",
+        "service": "demo",
+        "timestamp": "",
+        "dependencies": {"mongodb": "up", "redis": "up"},
+    }
+
+
+async def test_a_bug_is_no_outage(mongodb_url: str, database: str) -> None:
+    """Only what a retry may cure is translated."""
+    client = open_mongo(mongodb_url, app_name="tests")
+
+    with pytest.raises(Exception, match="pipeline stage") as raised, translate_errors():
+        await client[database]["users"].aggregate([{"$nonsense": 1}])
+
+    assert not isinstance(raised.value, UnavailableError)
+    await client.close()
