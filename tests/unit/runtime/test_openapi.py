@@ -1,0 +1,155 @@
+"""The OpenAPI document: true about the edge, the same bytes everywhere."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from litestar import get, post
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from caas.kernel import wire
+from caas.kernel.errors import ConflictError, NotFoundError
+from caas.runtime.documentation import render_page
+from caas.runtime.openapi import build_document, encode_document
+from caas.runtime.operations import BEARER, operation
+
+EVERY = {"400", "414", "431", "503"}
+
+
+class Make(wire.Request, frozen=True, kw_only=True):
+    """A strict body."""
+
+    name: str
+
+
+class Made(wire.Response, frozen=True, kw_only=True):
+    """An open answer."""
+
+    id: str
+
+
+@post("/things", **operation(ConflictError, security=(BEARER,), idempotent=True))
+async def make_thing(data: JSONBody[Make]) -> Made:
+    """Make a thing.
+
+    It is <made> once.
+    """
+    return Made(id=data.name)
+
+
+@get("/things/{thing_id:uuid}", **operation(NotFoundError))
+async def get_thing(thing_id: FromPath[str]) -> Made:
+    """Describe a thing."""
+    return Made(id=thing_id)
+
+
+@get("/lists")
+async def get_lists(tag: FromQuery[list[str]]) -> list[str]:
+    """List."""
+    return tag
+
+
+def build(*routes: Any, **changes: Any) -> dict[str, Any]:
+    """Describe *routes*."""
+    options: dict[str, Any] = {
+        "title": "demo", "version": "1", "style": "service", "dependencies": {},
+    }  # fmt: skip
+    return build_document(routes or (make_thing, get_thing), **(options | changes))
+
+
+def test_every_status_of_the_edge_is_documented() -> None:
+    """And no other one: a document that lists everything says nothing."""
+    paths = build()["paths"]
+
+    made = set(paths["/things"]["post"]["responses"])
+    found = set(paths["/things/{thing_id}"]["get"]["responses"])
+    assert made == EVERY | {"201", "401", "408", "409", "413", "415", "422"}
+    assert found == EVERY | {"200", "404"}
+
+
+def test_strict_bodies_say_so() -> None:
+    """Unknown fields are refused and documented; answers may grow."""
+    schemas = build()["components"]["schemas"]
+
+    assert schemas["Make"]["additionalProperties"] is False
+    assert "additionalProperties" not in schemas["Made"]
+
+
+def test_errors_are_problem_documents() -> None:
+    """Every reference resolves; nothing of Litestar's own error shape is left."""
+    document = build(style="gateway")
+    text = encode_document(document)
+
+    problem = document["components"]["schemas"]["Problem"]
+    assert {"statusCode", "message"} <= set(problem["required"])
+    assert b"status_code" not in text
+    for status in document["paths"]["/things"]["post"]["responses"]:
+        assert status == "201" or f"Problem{status}" in document["components"]["responses"]
+
+
+def test_security_and_idempotency_are_documented() -> None:
+    """The header has the limits that the service enforces."""
+    document = build()
+    route = document["paths"]["/things"]["post"]
+
+    assert route["security"] == [{"bearer": []}]
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    (key,) = route["parameters"]
+    assert (key["name"], key["in"], key["schema"]["maxLength"]) == (
+        "Idempotency-Key",
+        "header",
+        255,
+    )
+    assert (route["summary"], route["description"]) == ("Make a thing", "It is <made> once.")
+
+
+def test_a_list_parameter_must_be_declared() -> None:
+    """The edge would refuse it."""
+    with pytest.raises(ValueError, match="tag"):
+        build(get_lists)
+
+    assert "/lists" in build(get_lists, repeatable={"tag"})["paths"]
+
+
+def test_extra_parts_are_merged() -> None:
+    """A gateway adds what it passes on."""
+    document = build(extra=lambda: {"paths": {"/more": {"get": {}}}, "info": {"title": "all"}})
+
+    assert set(document["paths"]) == {"/things", "/things/{thing_id}", "/more"}
+    assert document["info"] == {"title": "all", "version": "1"}
+
+
+def test_the_bytes_are_the_same_in_every_process(tmp_path: Any) -> None:
+    """Whatever the hash seed; a client can compare documents."""
+    program = (
+        "import importlib.util as u, sys\n"
+        f"spec = u.spec_from_file_location('t', {__file__!r})\n"
+        "t = sys.modules['t'] = u.module_from_spec(spec); spec.loader.exec_module(t)\n"
+        "sys.stdout.buffer.write(t.encode_document(t.build()))\n"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            cwd=tmp_path,
+            timeout=60,
+        ).stdout
+        for seed in ("1", "2")
+    }
+
+    assert texts == {encode_document(build())}
+
+
+def test_the_page_works_offline() -> None:
+    """No script, no other host; text is escaped."""
+    page = render_page(build()).decode()
+
+    assert "<script" not in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "It is &lt;made&gt; once." in page
+    assert "/things/{thing_id}" in page
+    assert "name: string" in page
