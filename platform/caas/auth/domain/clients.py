@@ -77,7 +77,7 @@ def parse_email(text: str, *, path: str = "email") -> str:
     if len(text) > EMAIL_MAX_CHARS:
         raise FieldInvalidError(path, f"at most {EMAIL_MAX_CHARS} characters")
     try:
-        return validate_email(text, check_deliverability=False).normalized
+        return validate_email(text, check_deliverability=False, strict=True).normalized
     except EmailNotValidError as error:
         raise FieldInvalidError(path, "not an e-mail address") from error
 
