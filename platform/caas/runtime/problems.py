@@ -67,6 +67,7 @@ CODE_BY_STATUS = {
 }
 _NO_ROUTE = (framework.NotFoundException, framework.MethodNotAllowedException)
 _QUOTED = re.compile(r"'[^']*'")
+_NAMED_FIELD = re.compile(r"(?:unknown|required) field `([^`]+)`")
 _log = get_logger("caas.runtime.problems")
 
 
@@ -249,7 +250,10 @@ def _broken_rules(extra: object) -> list[tuple[str, str]]:
     rules: list[tuple[str, str]] = []
     for item in extra if isinstance(extra, list) else ():
         key, source = str(item.get("key", "")), item.get("source", "body")
-        place = getattr(source, "value", source)
+        place, message = getattr(source, "value", source), str(item.get("message", ""))
         path = key if place == "body" else f"{place}.{key}"
-        rules.append((path, _QUOTED.sub("...", str(item.get("message", "")))))
+        if named := _NAMED_FIELD.search(message):
+            # Litestar names the object that has or lacks the field; `data` is the whole body.
+            path = named[1] if key == "data" else f"{path}.{named[1]}"
+        rules.append((path, _QUOTED.sub("...", message)))
     return rules
