@@ -256,6 +256,7 @@ def emit(level: str, event: str, logger: str, fields: dict[str, Any]) -> None:
                 span_id="" if scope is None else scope.span_id,
                 sampled=scope is not None and scope.sampled,
                 attributes=fields,
+                correlation_id="" if scope is None else scope.correlation_id,
             )
         )
 

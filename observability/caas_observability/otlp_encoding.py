@@ -18,7 +18,9 @@ NESTING_MAX_LEVELS = 8
 CACHED_ATTRIBUTES_MAX = 4096
 CACHED_VALUE_MAX_CHARS = 128
 SCOPE_NAME = "caas_observability"
+CORRELATION_KEY = "caas.correlation_id"
 
+_SERVER = 2  # SpanKind; the spans below carry the same trace, so one of them names the request
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _UINT64 = 1 << 64
 _SHORT = tuple(bytes([n]) for n in range(128))
@@ -118,6 +120,11 @@ def attributes(tag: bytes, members: Mapping[str, Any]) -> bytes:
     return b"".join(parts)
 
 
+def _correlation(correlation_id: str) -> bytes:
+    """Encode what a request was called; another name each time, so that none is kept."""
+    return _key_value(CORRELATION_KEY, correlation_id)
+
+
 def _cached_text(tag: bytes, text: str) -> bytes:
     """Encode a text of low cardinality (a span's name, a log's event), redacted."""
     encoded = _cache.get((text, tag, bytes))
@@ -145,6 +152,8 @@ def encode_span(span: RecordingSpan) -> bytes:
         _pack_times(b"\x39", span.start_ns, b"\x41", span.end_ns),
     )  # fmt: skip
     append_attributes(parts, b"\x4a", span.attributes)
+    if span.correlation_id and span.kind == _SERVER:
+        parts += (b"\x4a", _correlation(span.correlation_id))
     if span.dropped_attributes:
         parts.append(b"\x50" + varint(span.dropped_attributes))
     for time_ns, name, members in span.events or ():
@@ -171,6 +180,8 @@ def encode_log(item: LogItem) -> bytes:
         _cached_text(b"\x1a", item.severity_text), b"\x2a", varint(len(body)), body,
     ]  # fmt: skip
     append_attributes(parts, b"\x32", item.attributes)
+    if item.correlation_id:
+        parts += (b"\x32", _correlation(item.correlation_id))
     if item.sampled:
         parts.append(_SAMPLED_LOG_FLAGS)
     if item.trace_id:

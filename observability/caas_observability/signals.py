@@ -27,6 +27,7 @@ class LogItem:
     span_id: str
     sampled: bool
     attributes: dict[str, Any]
+    correlation_id: str = ""
 
 
 class SignalQueue:
