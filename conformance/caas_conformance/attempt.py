@@ -131,8 +131,8 @@ def judge(record: AttemptRecord) -> None:
         record.reason = record.reason or f"check {broken.id} failed"
     elif record.failure_kind:
         record.verdict = Verdict.ERROR
-    elif record.verdict is Verdict.SKIPPED and not opened:
-        record.verdict = Verdict.SKIPPED
+    elif record.verdict is Verdict.SKIPPED:
+        return  # on purpose, with a reason that the report shows
     elif not any(check.assertions for check in record.context.checks):
         record.vacuous = True
         record.reason = VACUOUS

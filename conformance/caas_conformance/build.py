@@ -322,18 +322,17 @@ def _pretty(text: str) -> str:
         return text
 
 
+_CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160))}
+_CONTROLS |= {ord("\n"): "\n", ord("\t"): "\t", ord("\r"): ""}
+
+
 def _escaped(raw: bytes) -> str:
     """Write bytes as text: what is printable as it is, line ends kept, the rest in hex."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         text = raw.decode("utf-8", "backslashreplace")
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() or c == "\n" else ("" if c == "\r" else f"\\x{ord(c):02x}")
-        for c in text
-    )
+    return text.translate(_CONTROLS)
 
 
 def _between(start: float, end: float) -> float:

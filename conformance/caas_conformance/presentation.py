@@ -151,7 +151,8 @@ def print_summary(console: Console, run: Run, directory: Path) -> None:
     console.print(
         f"harness overhead per case: median {run.overhead.median_ms:.1f} ms, "
         f"p95 {run.overhead.p95_ms:.1f} ms; telemetry settled in "
-        f"{run.overhead.telemetry_wait_ms:.0f} ms"
+        f"{run.overhead.telemetry_wait_ms:.0f} ms",
+        soft_wrap=True,
     )
     verdict = Text(f"{run.verdict.upper()}", "bold green" if run.verdict in GREEN else "bold red")
     verdict.append(f"  {counts.planned} cases: {', '.join(parts)} in ", "default")
