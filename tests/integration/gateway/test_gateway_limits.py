@@ -1,0 +1,63 @@
+"""Rate limits over several gateways on one Valkey."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.anyio, pytest.mark.integration]
+
+
+async def test_two_gateways_share_one_limit(platform: Any) -> None:
+    """Never over it, at least 99 % of it, whoever asks; and the plan decides."""
+    knobs = {"limit_free_requests": "400", "limit_business_requests": "9000"}
+    knobs["rate_window_s"] = "600"
+    doors = [await platform.gateway(**knobs) for _ in range(2)]
+    free, business = await doors[0].register("free"), await doors[0].register("business")
+    seen: Counter[int] = Counter()
+
+    async def client(door: Any) -> None:
+        for _ in range(30):
+            answer = await door.ask("GET", "/v1/tenant/nothing", headers=free.bearer)
+            assert answer.status == 404
+            answer = await door.ask("GET", "/v1/sessions", headers=free.bearer)
+            seen[answer.status] += 1
+
+    await asyncio.gather(*(client(door) for door in doors for _ in range(8)))
+    last = await doors[1].ask("GET", "/v1/sessions", headers=free.bearer)
+    other = await doors[1].ask("GET", "/v1/sessions", headers=business.bearer)
+
+    assert seen.total() == 480
+    assert 396 <= seen[200] <= 400
+    assert seen[200] + seen[429] == 480
+    assert last.status == 429
+    assert last.body["type"] == "urn:caas:error:rate_limited"
+    assert last.headers["retry-after"] == last.headers["x-ratelimit-reset"]
+    assert 1 <= int(last.headers["x-ratelimit-reset"]) <= 600
+    assert (last.headers["x-ratelimit-limit"], last.headers["x-ratelimit-remaining"]) == (
+        "400",
+        "0",
+    )
+    assert (other.status, other.headers["x-ratelimit-limit"]) == (200, "9000")
+
+
+async def test_guessing_costs(platform: Any) -> None:
+    """Bad credentials are counted by address, and refused when there were too many."""
+    door = await platform.gateway(limit_anonymous_requests="10", rate_window_s="600")
+    statuses = [
+        (await door.ask("GET", "/v1/tenant", headers={"authorization": f"Bearer {n}"})).status
+        for n in range(12)
+    ]
+
+    # The address is shared by every test of this server: some of the ten may be spent.
+    assert statuses[-2:] == [429, 429]
+    assert set(statuses) <= {401, 429}
+
+
+async def test_health_is_never_limited(platform: Any) -> None:
+    """A probe must not fail because clients are busy."""
+    door = await platform.gateway(limit_anonymous_requests="1", rate_window_s="600")
+    for _ in range(5):
+        assert (await door.ask("GET", "/v1/ping")).status == 200
+        assert (await door.ask("GET", "/health")).status == 200

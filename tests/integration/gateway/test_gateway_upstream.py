@@ -1,0 +1,266 @@
+"""A service behind that dies, stalls, streams or lies."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from caas.runtime.client import UpstreamTimeoutError
+
+pytestmark = [pytest.mark.anyio, pytest.mark.integration]
+
+REFRESH = ("POST", "/v1/sdk/refresh", {"refresh_token": "r"})
+
+
+async def answer_ok(
+    head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Read a body of known size and answer 200."""
+    await _body(head, reader)
+    writer.write(
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+    )
+
+
+async def _body(head: bytes, reader: asyncio.StreamReader) -> bytes:
+    for line in head.split(b"\r\n"):
+        if line.startswith(b"content-length: "):
+            return await reader.readexactly(int(line[16:]))
+    return b""
+
+
+async def test_a_dead_service_is_a_clear_503_and_comes_back(platform: Any) -> None:
+    """The circuit opens, refuses without calling, probes, and closes again."""
+    door = await platform.gateway(breaker_open_s="0.05", breaker_open_max_s="0.05")
+    acme = await door.register()
+    await platform.stop_auth()
+    for _ in range(7):
+        answer = await door.ask("GET", "/v1/sessions", headers=acme.bearer)
+        assert answer.status == 503
+        assert answer.body["type"] == "urn:caas:error:upstream_unavailable"
+        assert answer.body["statusCode"] == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        assert "127.0.0.1" not in answer.text.decode()
+    assert (await door.ask("GET", "/v1/ping")).status == 200
+    await platform.start_auth()
+
+    gives_up_at = time.monotonic() + 10
+    while (await door.ask("GET", "/v1/sessions", headers=acme.bearer)).status != 200:
+        assert time.monotonic() < gives_up_at
+        await asyncio.sleep(0.02)
+    assert (await door.ask("GET", "/v1/tenant", headers=acme.bearer)).status == 200
+
+
+async def test_an_open_circuit_calls_nobody(before_raw: Any) -> None:
+    """Five failures in a row, then silence until the circuit's time is over."""
+
+    async def drop(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _body(head, reader)
+        writer.close()
+
+    door, service = await before_raw(drop, breaker_open_s="60")
+    statuses = [(await door.ask(*REFRESH)).status for _ in range(8)]
+
+    assert statuses == [503] * 8
+    assert len(service.heads) == 5  # a POST is never repeated
+
+
+async def test_a_client_that_leaves_stops_the_service(before_raw: Any) -> None:
+    """The connection behind is closed while the service still works."""
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def stall(
+        head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        del writer
+        await _body(head, reader)
+        asked.set()
+        await reader.read()  # until the gateway closes
+        gone.set()
+
+    door, _ = await before_raw(stall)
+    leaving = asyncio.create_task(door.ask(*REFRESH))
+    await asked.wait()
+    leaving.cancel()
+
+    await asyncio.wait_for(gone.wait(), 5)
+    await asyncio.wait([leaving])
+
+
+async def test_the_deadline_travels(before_raw: Any) -> None:
+    """A caller's budget reaches the service, no larger than it came."""
+
+    async def stall(
+        head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        del writer
+        await _body(head, reader)
+        await reader.read()
+
+    door, service = await before_raw(stall)
+    with pytest.raises(UpstreamTimeoutError):
+        await door.client.fetch(
+            b"POST", b"/v1/sdk/refresh", [(b"content-type", b"application/json")], body=b"{}",
+            timeout_s=0.5,
+        )  # fmt: skip
+    sent = [line for line in service.heads[0].split(b"\r\n") if b"deadline" in line]
+
+    assert len(sent) == 1
+    assert 0 < int(sent[0].partition(b": ")[2]) <= 500
+
+
+async def test_a_service_that_is_too_slow_is_503(before_raw: Any) -> None:
+    """The gateway's own patience ends, too, and so does the call."""
+    gone = asyncio.Event()
+
+    async def stall(
+        head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        del writer
+        await _body(head, reader)
+        await reader.read()
+        gone.set()
+
+    door, _ = await before_raw(stall, upstream_total_s="0.1")
+    answer = await door.ask(*REFRESH)
+
+    assert (answer.status, answer.body["type"]) == (503, "urn:caas:error:upstream_timeout")
+    await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_forged_headers_stop_here(before_raw: Any) -> None:
+    """What the service gets: our own word on where the request comes from, and no other."""
+    door, service = await before_raw(answer_ok)
+    forged = {
+        "x-forwarded-for": "8.8.8.8",
+        "forwarded": "for=8.8.8.8",
+        "x-service-secret": "guess",
+        "x-tenant-id": "victim",
+        "x-user-id": "admin",
+        "x-caas-role": "admin",
+        "authorization": "Bearer x",
+        "cookie": "a=b",
+        "connection": "keep-alive, x-hop",
+        "x-hop": "1",
+        "x-harmless": "yes",
+    }
+    answer = await door.ask(*REFRESH, forged)
+    head = service.heads[0].decode()
+
+    assert answer.status == 200
+    for secret in ("8.8.8.8", "guess", "victim", "admin", "Bearer", "a=b", "x-hop"):
+        assert secret not in head
+    assert "x-harmless: yes" in head
+    assert "x-service-secret: a-secret-of-this-test" in head
+    assert "x-forwarded-for: 127.0.0.1" in head
+    assert head.count("traceparent: ") == 1
+    assert head.count("x-correlation-id: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code"),
+    [
+        (b"HTTP/1.1 500 X\r\ncontent-length: 9\r\n\r\nTraceback", 502, "upstream_failed"),
+        (b"HTTP/1.1 502 X\r\ncontent-length: 0\r\n\r\n", 502, "upstream_failed"),
+        (
+            b"HTTP/1.1 503 X\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n",
+            503,
+            "upstream_unavailable",
+        ),
+        (b"HTTP/1.1 404 X\r\ncontent-length: 9\r\n\r\nTraceback", 404, "refused"),
+        (b"not http at all\r\n\r\n", 503, "upstream_protocol"),
+    ],
+)
+async def test_a_services_troubles_stay_inside(
+    before_raw: Any, answer: bytes, status: int, code: str
+) -> None:
+    """The gateway's own words, in its own shape, whatever came from behind."""
+
+    async def handler(
+        head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await _body(head, reader)
+        writer.write(answer)
+
+    door, _ = await before_raw(handler)
+    got = await door.ask(*REFRESH)
+
+    assert (got.status, got.body["statusCode"]) == (status, status)
+    assert got.body["type"] == f"urn:caas:error:{code}"
+    assert got.headers["content-type"] == "application/problem+json"
+    assert b"Traceback" not in got.text
+    if status == 503:
+        assert got.headers["retry-after"] == ("7" if b"retry-after" in answer else "1")
+
+
+async def test_a_body_streams_through(before_raw: Any) -> None:
+    """The first piece arrives while the service still writes the rest; the size is kept."""
+    arrived = asyncio.Event()
+
+    async def handler(
+        head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await _body(head, reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\nx-caas-node: 1\r\n\r\nfirst")
+        await arrived.wait()
+        writer.write(b"-last")
+
+    door, _ = await before_raw(handler)
+    response = await door.client.request(
+        b"POST", b"/v1/sdk/refresh", [(b"content-type", b"application/json")], body=b"{}"
+    )
+    assert await response.chunk() == b"first"
+    arrived.set()
+
+    assert await response.read() == b"-last"
+    assert response.header(b"content-length") == b"10"
+    assert response.header(b"x-caas-node") is None
+
+
+async def test_a_large_body_streams_in(before_raw: Any) -> None:
+    """More than is held: sent on as it comes, in order and whole."""
+    got = bytearray()
+
+    async def handler(
+        head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        assert b"transfer-encoding: chunked" in head
+        while size := int(await reader.readline(), 16):
+            got.extend((await reader.readexactly(size + 2))[:-2])
+        await reader.readline()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for n in range(100):
+            yield bytes([n]) * 4096
+
+    door, _ = await before_raw(handler)
+    response = await door.client.request(
+        b"POST", b"/v1/sdk/refresh", [(b"content-type", b"application/json")], body=pieces()
+    )
+
+    assert response.status == 200
+    assert bytes(got) == b"".join([bytes([n]) * 4096 for n in range(100)])
+
+
+async def test_a_body_over_the_limit_is_413_on_the_way(before_raw: Any) -> None:
+    """Refused by the edge while it streams; the service never gets the whole."""
+
+    async def handler(
+        head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        del head, writer
+        await reader.read()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 65536
+
+    door, _ = await before_raw(handler)
+    response = await door.client.request(
+        b"POST", b"/v1/sdk/refresh", [(b"content-type", b"application/json")], body=pieces()
+    )
+
+    assert response.status == 413

@@ -1,0 +1,228 @@
+"""The table of passed-on operations: what it finds, what it says, whom it agrees with."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from caas.auth.schemas import clients as auth_clients
+from caas.auth.schemas import internal as auth_internal
+from caas.auth.schemas import sdk as auth_sdk
+from caas.contracts import auth_api
+from caas.contracts import auth_internal as contract_internal
+from caas.gateway.routes.headers import downstream_headers, upstream_headers
+from caas.gateway.routes.openapi import passed_on
+from caas.gateway.routes.operations import OPERATIONS, PREFIXES, OperationTable
+from caas.runtime.fast import FastRequest
+from caas.runtime.peers import PeerTrust
+from caas_observability.tracing import start_server_span
+
+TABLE = OperationTable()
+Headers = list[tuple[bytes, bytes]]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "upstream"),
+    [
+        ("GET", "/v1/sessions", "/api/v1/sessions"),
+        ("GET", "/v1/sessions/", "/api/v1/sessions"),
+        ("GET", "/v1/sessions/abc", "/api/v1/sessions/{session_id}"),
+        ("DELETE", "/v1/sessions/abc", "/api/v1/sessions/{session_id}"),
+        ("DELETE", "/v1/sessions/all", "/api/v1/sessions/all"),
+        ("DELETE", "/v1/sessions/others/", "/api/v1/sessions/others"),
+        ("POST", "/v1/auth/logout", "/api/v1/auth/sdk/logout"),
+    ],
+)
+def test_found(method: str, path: str, upstream: str) -> None:
+    """A fixed path wins over a parameter; a trailing slash makes no difference."""
+    found = TABLE.find(path, method)
+
+    assert found is not None
+    assert found.upstream == upstream
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/sessions"),
+        ("GET", "/v1/sessions/a/b"),
+        ("GET", "/v1/sdk/session"),
+        ("POST", "/v1/client/api-keys/rotate"),
+        ("POST", "/v1/client"),
+        ("POST", "/v1/sdk/internal/validate"),
+    ],
+)
+def test_not_found(method: str, path: str) -> None:
+    """What is not in the table never reaches a service, however it is spelt."""
+    assert TABLE.find(path, method) is None
+
+
+def test_every_operation_is_under_a_prefix() -> None:
+    """The edge asks the proxy only below these."""
+    assert all(operation.path.startswith(PREFIXES) for operation in OPERATIONS)
+
+
+def test_no_internal_route_is_passed_on() -> None:
+    """The service secret goes along; what it opens must not be reachable from outside."""
+    assert not [o.upstream for o in OPERATIONS if "internal" in o.upstream]
+
+
+@pytest.mark.parametrize(
+    ("contract", "service"),
+    [
+        *(
+            pytest.param(getattr(auth_api, name), getattr(module, name), id=name)
+            for module, names in (
+                (auth_clients, "Register Registration Login AccountView ClientLogin Message"),
+                (auth_sdk, "OpenSession SdkSession RefreshSession Tokens SessionPage"),
+                (auth_sdk, "SessionState SessionsEnded SessionUser UserDataBody DeviceBody"),
+            )
+            for name in names.split()
+        ),
+    ],
+)
+def test_both_sides_mean_the_same(contract: type, service: type) -> None:
+    """The gateway's document is only true while these schemas are equal."""
+    assert _shape(contract) == _shape(service)
+
+
+@pytest.mark.parametrize(
+    ("reader", "writer"),
+    [
+        (contract_internal.ValidApiKey, auth_internal.ValidApiKey),
+        (contract_internal.TenantRecord, auth_internal.TenantView),
+        (contract_internal.TenantUsage, auth_internal.UsageView),
+        (contract_internal.KeyPage, auth_internal.KeyPage),
+        (contract_internal.NewKey, auth_internal.NewKey),
+        (auth_internal.ValidateApiKey, contract_internal.ValidateApiKey),
+        (auth_internal.RenameTenant, contract_internal.RenameTenant),
+        (auth_internal.MakeKey, contract_internal.MakeKey),
+        (auth_internal.AppToken, contract_internal.AppToken),
+    ],
+)
+def test_every_member_that_is_read_is_written(
+    reader: type[msgspec.Struct], writer: type[msgspec.Struct]
+) -> None:
+    """Internal bodies: what one side needs the other side has."""
+    needed = {f.name for f in msgspec.structs.fields(reader) if f.required}
+
+    assert needed <= set(writer.__struct_fields__)
+
+
+def test_the_document_names_every_operation_and_its_bodies() -> None:
+    """All references resolve; a parameter has its 404, a credential its 401."""
+    document = passed_on()
+    schemas = document["components"]["schemas"]
+    for operation in OPERATIONS:
+        described = document["paths"][operation.path][operation.method.lower()]
+        assert ("401" in described["responses"]) >= (operation.credential is not None)
+        assert ("404" in described["responses"]) == (operation.parameter is not None)
+        assert ("requestBody" in described) == (operation.body is not None)
+    for reference in _references(document):
+        if reference.startswith("#/components/schemas/"):
+            assert reference.rpartition("/")[2] in {*schemas, "Problem"}  # which is the runtime's
+
+
+def request(headers: Headers, *, peer: str = "203.0.113.9") -> FastRequest:
+    """Return a request as the edge makes it."""
+    return FastRequest(
+        method="GET", path="/", raw_path=b"/", query=b"", headers=headers, fields=dict(headers),
+        peer=peer, trust=PeerTrust((), "s" * 16), correlation_id="c",
+        span=start_server_span(
+            "GET", traceparent=None, tracestate=None, attributes_lazy=dict[str, Any]
+        ),
+    )  # fmt: skip
+
+
+STRIPPED = [
+    (b"connection", b"keep-alive, x-secret-hop"),
+    (b"x-secret-hop", b"1"),
+    (b"keep-alive", b"timeout=5"),
+    (b"proxy-authorization", b"Basic x"),
+    (b"te", b"trailers"),
+    (b"upgrade", b"h2c"),
+    (b"transfer-encoding", b"chunked"),
+    (b"content-length", b"5"),
+    (b"expect", b"100-continue"),
+    (b"forwarded", b"for=1.2.3.4"),
+    (b"x-forwarded-for", b"1.2.3.4"),
+    (b"x-forwarded-host", b"evil"),
+    (b"x-forwarded-proto", b"gopher"),
+    (b"x-real-ip", b"1.2.3.4"),
+    (b"x-service-secret", b"guess"),
+    (b"x-service-name", b"auth"),
+    (b"x-caas-deadline-ms", b"600000"),
+    (b"x-caas-internal", b"1"),
+    (b"x-tenant-id", b"victim"),
+    (b"x-tenant", b"victim"),
+    (b"x-user-id", b"admin"),
+    (b"x_user_id", b"admin"),
+    (b"x-original-url", b"/internal"),
+    (b"x-http-method-override", b"DELETE"),
+    (b"cookie", b"a=b"),
+    (b"traceparent", b"00-1"),
+    (b"tracestate", b"a=b"),
+    (b"x-correlation-id", b"c"),
+    (b"authorization", b"Bearer t"),
+    (b"x-api-key", b"k"),
+]
+
+
+@pytest.mark.parametrize("header", STRIPPED, ids=lambda header: header[0].decode())
+def test_stripped_on_the_way_in(header: tuple[bytes, bytes]) -> None:
+    """What the outside says about the platform's own affairs never gets in."""
+    given = [(b"host", b"caas.example"), (b"accept", b"*/*"), *STRIPPED]
+    sent = upstream_headers(request(given), None, b"ours")
+
+    assert header not in sent
+    assert (b"accept", b"*/*") in sent
+
+
+def test_what_the_gateway_says_itself() -> None:
+    """The client's address, and the secret that makes a service believe it."""
+    given = [(b"host", b"caas.example"), (b"authorization", b"Bearer t"), (b"x-api-key", b"k")]
+    sent = upstream_headers(request(given), b"x-api-key", b"ours")
+
+    assert sorted(sent) == [
+        (b"x-api-key", b"k"),
+        (b"x-forwarded-for", b"203.0.113.9"),
+        (b"x-forwarded-host", b"caas.example"),
+        (b"x-forwarded-proto", b"http"),
+        (b"x-service-secret", b"ours"),
+    ]
+
+
+def test_stripped_on_the_way_out() -> None:
+    """What services tell each other, and what the edge writes itself, stays inside."""
+    ours = [(b"content-type", b"application/json"), (b"location", b"/v1/x"), (b"etag", b'"1"')]
+    theirs = [
+        (b"connection", b"close, x-hop"),
+        (b"x-hop", b"1"),
+        (b"server", b"granian"),
+        (b"x-caas-node", b"auth-3"),
+        (b"x-service-version", b"1"),
+        (b"x-ratelimit-limit", b"5"),
+        (b"strict-transport-security", b"max-age=0"),
+        (b"transfer-encoding", b"chunked"),
+        (b"content-length", b"5"),
+    ]
+
+    assert downstream_headers([*theirs, *ours]) == ours
+
+
+def _shape(kind: type) -> Any:
+    (schema,), components = msgspec.json.schema_components([kind])
+    return _without_prose(schema), _without_prose(components)
+
+
+def _without_prose(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_prose(v) for k, v in value.items() if k not in {"description", "title"}}
+    return [_without_prose(v) for v in value] if isinstance(value, list) else value
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if "$ref" in value else []
+        return own + [r for v in value.values() for r in _references(v)]
+    return [r for v in value for r in _references(v)] if isinstance(value, list) else []
