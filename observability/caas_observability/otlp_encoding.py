@@ -18,7 +18,7 @@ NESTING_MAX_LEVELS = 8
 CACHED_ATTRIBUTES_MAX = 4096
 CACHED_VALUE_MAX_CHARS = 128
 SCOPE_NAME = "caas_observability"
-CORRELATION_KEY = "caas.correlation_id"
+CORRELATION_KEY = "correlation_id"  # as in the log lines
 
 _SERVER = 2  # SpanKind; the spans below carry the same trace, so one of them names the request
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
