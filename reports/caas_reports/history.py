@@ -8,6 +8,9 @@ from caas_reports.model import Counts, Verdict
 
 HISTORY_RUNS_MAX = 30
 RUN_FILE = "run.json"
+# A file is tens of megabytes, nearly all of it after the plan; what is wanted stands before.
+HEAD_MAX_BYTES = 256 * 1024
+_AFTER_HEAD = b'\n "plan":'
 
 
 class PastRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +49,15 @@ def _directories(runs: Path) -> list[Path]:
     if not runs.is_dir():
         return []
     own = sorted(entry for entry in runs.iterdir() if entry.is_dir() and not entry.is_symlink())
-    return own[-2 * HISTORY_RUNS_MAX :]
+    return own[-HISTORY_RUNS_MAX - 1 :]
 
 
 def _head(directory: Path) -> PastRun | None:
     try:
-        return msgspec.json.decode((directory / RUN_FILE).read_bytes(), type=PastRun)
+        with (directory / RUN_FILE).open("rb") as stream:
+            content = stream.read(HEAD_MAX_BYTES)
+            head, found, _ = content.partition(_AFTER_HEAD)
+            content = head.rstrip(b", ") + b"}" if found else content + stream.read()
+        return msgspec.json.decode(content, type=PastRun)
     except (OSError, msgspec.MsgspecError):
         return None

@@ -62,8 +62,11 @@ def _summary(run: Run) -> Iterator[str]:
     yield f"- Duration: {duration(run.duration_ms)}"
     found = run.correlation
     yield f"- Cases with a trace: {share(found.attempts_with_trace, found.attempts)}"
-    yield f"- Spans owned: {share(found.owned_spans, found.spans)} of {found.spans}"
-    yield f"- Logs owned: {share(found.owned_logs, found.logs)} of {found.logs}"
+    spans = f"{found.owned_spans} owned, {found.orphan_spans} orphans"
+    yield f"- Spans: {spans}, {found.foreign_spans} foreign"
+    untraced = sum(found.uncorrelated_logs.values())
+    logs = f"{found.owned_logs} owned, {found.foreign_logs} foreign"
+    yield f"- Logs: {logs}, {untraced} without a trace"
     yield (
         f"- Harness overhead per case: median {duration(run.overhead.median_ms)}, "
         f"p95 {duration(run.overhead.p95_ms)}"

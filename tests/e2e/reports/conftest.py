@@ -199,8 +199,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of a thousand cases."""
-    return _page(tmp_path_factory.mktemp("thousand"), build_run(1000), Context())
+    """A report of a thousand cases, each with as much evidence as real ones have."""
+    return _page(tmp_path_factory.mktemp("thousand"), build_run(1000, bulk=8), Context())
 
 
 HOSTILE = "</script><img src=x onerror=\"window.hacked='yes'\"><b>\"'`"

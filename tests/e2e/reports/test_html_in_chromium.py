@@ -24,7 +24,7 @@ def test_the_first_view_is_the_verdict_and_what_failed(browser: Any, page: Path)
 
     assert browser.text("h1") == "2 of 14 cases failed, 1 could not be judged"
     assert "auth-service" in browser.text(".versions")
-    assert browser.texts(".gate b") == ["cases", "correlation", "flaky"]
+    assert browser.texts(".gate-name") == ["cases", "correlation", "flaky"]
     cards = browser.texts(".card .row-id")
     assert cards[:2] == ["S08.01", "S11.02"]
     assert "expected200got404" in browser.texts(".card .difference")[0]

@@ -113,7 +113,8 @@ def test_each_change_is_what_its_definition_says(
     [
         (("status", "body.plan"), True),
         (("x1.status", "x1.body.plan"), True),
-        (("response.status", "header.allow"), True),
+        (("response.status", "body"), True),
+        (("status", "header.allow", "trace", "logs"), False),
         (("ack.status", "ack.message_id"), True),
         (("status",), False),
         (("body.plan",), False),

@@ -93,6 +93,10 @@ function moment(text) {
   return `${at.toLocaleString('en-GB', format)} UTC`;
 }
 
+function count(value) {
+  return (value || 0).toLocaleString('en-GB');
+}
+
 function plural(count, one, many) {
   return `${count} ${count === 1 ? one : many || `${one}s`}`;
 }

@@ -38,7 +38,7 @@ function proportion() {
   if (counts.flaky) {
     keys.push(h('a', { href: address('', { verdict: 'flaky' }), class: 'key' }, h('b', {}, counts.flaky), ' flaky'));
   }
-  keys.push(h('span', { class: 'key' }, h('b', {}, counts.vacuous || 0), ' vacuous'));
+  keys.push(h('span', { class: counts.vacuous ? 'key key-bad' : 'key' }, h('b', {}, counts.vacuous || 0), ' vacuous'));
   return [h('div', { class: 'proportion', 'aria-hidden': 'true' }, bars), h('div', { class: 'keys' }, keys)];
 }
 
@@ -46,20 +46,21 @@ function gates(found) {
   if (!found.length) return null;
   return h('section', { class: 'gates', 'aria-label': 'Gates' }, found.map((gate) => h('div', {
     class: `gate verdict-${gate.verdict}`, title: gate.detail || '',
-  }, icon(gate.verdict), h('div', {}, h('b', {}, gate.name),
-    h('span', { class: 'gate-actual' }, gate.actual), h('span', { class: 'gate-expected' }, `wanted ${gate.expected}`),
+  }, icon(gate.verdict), h('div', {}, h('span', { class: 'gate-name' }, gate.name),
+    h('span', { class: 'gate-figures' }, h('b', {}, gate.actual), h('small', {}, `wanted ${gate.expected}`)),
     gate.detail && gate.verdict !== 'passed' && h('span', { class: 'gate-detail' }, gate.detail)))));
 }
 
 function figures(run) {
   const found = run.correlation || {};
   const cost = run.overhead || {};
+  const untraced = Object.values(found.uncorrelated_logs || {}).reduce((sum, one) => sum + one, 0);
   const tile = (value, label, note) => h('div', { class: 'figure' }, h('b', {}, value), h('span', {}, label),
     note && h('small', {}, note));
   return h('section', { class: 'figures', 'aria-label': 'Figures' },
     tile(share(found.attempts_with_trace || 0, found.attempts || 0), 'attempts with a trace', `${found.attempts || 0} attempts`),
-    tile(share(found.owned_spans || 0, found.spans || 0), 'spans owned', `${found.spans || 0} spans`),
-    tile(share(found.owned_logs || 0, found.logs || 0), 'log lines owned', `${found.logs || 0} lines`),
+    tile(count(found.owned_spans), 'spans owned by their case', `${found.orphan_spans || 0} orphans, ${found.foreign_spans || 0} foreign`),
+    tile(count(found.owned_logs), 'log lines owned', `${found.foreign_logs || 0} foreign, ${untraced} without a trace`),
     tile(ms(cost.median_ms || 0), 'harness per case', `p95 ${ms(cost.p95_ms || 0)}`),
     trend());
 }

@@ -73,7 +73,9 @@ function jump(event, id) {
 function exchangesPart(attempt) {
   const exchanges = attempt.exchanges || [];
   if (!exchanges.length) return h('p', { class: 'empty' }, 'Nothing was sent.');
-  return h('div', { class: 'exchanges' }, exchanges.map((found) => exchangeItem(found, exchanges.length === 1)));
+  // Open what there is to look at: the only exchange, or those that a failing check judged.
+  const judged = new Set((attempt.checks || []).filter((check) => BROKEN.has(check.verdict)).map((check) => check.exchange));
+  return h('div', { class: 'exchanges' }, exchanges.map((found) => exchangeItem(found, exchanges.length === 1 || judged.has(found.id))));
 }
 
 function statusClass(status) {
