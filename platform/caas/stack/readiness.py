@@ -9,7 +9,7 @@ import time
 
 from caas.stack.ports import HOST
 
-RETRY_S = 0.025
+RETRY_S = 0.05
 ANSWER_SIZE_MAX_BYTES = 16_384
 CHUNK_BYTES = 4_096
 HTTP_OK = 200

@@ -26,7 +26,7 @@ from caas.stack.signals import SignalInbox, StopRequestedError
 from caas.stack.state import ServerEntry, ServiceEntry, StackFile, StateDir
 from caas.stack.watching import Watch, Watched
 
-TICK_S = 30.0
+TICK_S = 5.0
 GIVEN_SERVERS = {
     "mongodb": ("MONGODB_URI", check_mongodb),
     "redis": ("REDIS_URL", check_redis),
