@@ -21,7 +21,7 @@ from litestar.types import ControllerRouterHandler
 from caas.kernel import wire
 from caas.kernel.clock import Clock, rfc3339
 from caas.runtime.fast import FastRequest
-from caas.runtime.operations import SERVICE_SECRET, operation
+from caas.runtime.operations import SERVICE_SECRET, Requirement, operation
 from caas.runtime.peers import PeerTrust, is_loopback
 from caas.runtime.problems import Style
 from caas.runtime.service_auth import ServiceAuthenticationError
@@ -30,6 +30,9 @@ from caas_observability import metrics
 PROBE_MAX_S = 1.5
 READY_CACHED_S = 0.5
 _FORWARDING = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
+
+# An empty alternative: callers on this machine need no credential.
+_INSIDERS: tuple[Requirement, ...] = (SERVICE_SECRET, {})
 
 Probe = Callable[[], Awaitable[None]]
 Probes = Callable[[], Mapping[str, Probe]]
@@ -218,7 +221,7 @@ def health_routes(
         ready = await health.ready()
         return Response(ready, status_code=200 if ready.status == "healthy" else 503)
 
-    @get("/internal/health/detailed", tags=["health"], **operation(security=(SERVICE_SECRET,)))
+    @get("/internal/health/detailed", tags=["health"], **operation(security=_INSIDERS))
     async def get_detailed(request: Request[Any, Any, Any]) -> Detailed:
         """Say all there is to say; for this machine and the platform's own services."""
         require_insider(request.scope["caas_request"], trust)  # type: ignore[typeddict-item]
@@ -229,7 +232,7 @@ def health_routes(
         tags=["health"],
         media_type=MediaType.TEXT,
         sync_to_thread=False,
-        **operation(security=(SERVICE_SECRET,)),
+        **operation(security=_INSIDERS),
     )
     def get_metrics(request: Request[Any, Any, Any]) -> Response[str]:
         """Return the metrics of this process in Prometheus' text format."""

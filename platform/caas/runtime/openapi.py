@@ -55,6 +55,10 @@ _SECURITY_SCHEMES = {
     "serviceSecret": {"type": "apiKey", "in": "header", "name": "x-service-secret"},
 }
 
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+_IDEMPOTENCY_TEXT = "Honours the header `Idempotency-Key` (components/parameters)."
+_SEGMENT = r"^[^/\\\x00-\x1f\x7f-\x9f]+$"  # what the edge lets through
+
 Document = dict[str, Any]
 Extra = Callable[[], Mapping[str, Any]]
 
@@ -117,9 +121,13 @@ def build_document(
     components["responses"] = {
         f"Problem{status}": problem_response(status) for status in _DESCRIPTIONS
     }
+    components["parameters"] = {"IdempotencyKey": idempotency_parameter()}
     if extra is not None:
         _merge(document, extra())
-    _check_lists(document, repeatable)
+    for path, item in document.get("paths", {}).items():
+        for operation in item.values():
+            if isinstance(operation, dict):
+                _finish(path, operation, repeatable)
     return document
 
 
@@ -169,14 +177,11 @@ def _complete(operation: Document, method: str, handler: HTTPRouteHandler) -> No
     statuses = {*_EVERY_ROUTE, *map(status_of, options.get(ERRORS_OPTION, ()))}
     if method in _BODY_METHODS:
         statuses.update(_EVERY_BODY)
-    if operation.get("security"):
+    if operation.get("security") and {} not in operation["security"]:
         statuses.add(401)
-    if "{" in str(operation.get("parameters", "")) and any(
-        parameter.get("in") == "path" for parameter in operation.get("parameters", ())
-    ):
+    if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())):
         statuses.add(404)
     if options.get(IDEMPOTENT_OPTION):
-        statuses.update(_IDEMPOTENT)
         operation.setdefault("parameters", []).append(idempotency_parameter())
     responses = operation.setdefault("responses", {})
     own = {str(status) for status in handler.responses or ()}
@@ -212,7 +217,7 @@ def problem_response(status: int) -> Document:
 def idempotency_parameter() -> Document:
     """Describe the header of operations that create."""
     return {
-        "name": "Idempotency-Key",
+        "name": IDEMPOTENCY_HEADER,
         "in": "header",
         "required": False,
         "description": "Repeats with the same key and body have one effect and one answer.",
@@ -233,10 +238,32 @@ def _merge(into: Document, extra: Mapping[str, Any]) -> None:
             into[key] = value
 
 
-def _check_lists(document: Document, repeatable: Collection[str]) -> None:
-    for path, item in document.get("paths", {}).items():
-        for operation in item.values():
-            for parameter in operation.get("parameters", ()) if isinstance(operation, dict) else ():
-                is_list = parameter.get("schema", {}).get("type") == "array"
-                if is_list and parameter["in"] == "query" and parameter["name"] not in repeatable:
-                    raise ValueError(f"{path}: list parameter {parameter['name']} is refused")
+def _finish(path: str, operation: Document, repeatable: Collection[str]) -> None:
+    """Apply what holds for every operation, passed-on ones included.
+
+    The idempotency header is told in words: a fuzzer that repeats a key with another body is
+    right to be refused, and would call that a rejected valid request.
+    """
+    kept = []
+    for parameter in operation.get("parameters", ()):
+        schema = parameter.get("schema", {})
+        if parameter["name"] == IDEMPOTENCY_HEADER:
+            text = f"{operation.get('description', '')}\n\n{_IDEMPOTENCY_TEXT}"
+            operation["description"] = text.strip()
+            for status in map(str, _IDEMPOTENT):
+                reference = {"$ref": f"#/components/responses/Problem{status}"}
+                operation.setdefault("responses", {}).setdefault(status, reference)
+            continue
+        if parameter["in"] == "path" and _is_free_text(schema):
+            schema["pattern"] = _SEGMENT
+        is_list = parameter["in"] == "query" and schema.get("type") == "array"
+        if is_list and parameter["name"] not in repeatable:
+            raise ValueError(f"{path}: list parameter {parameter['name']} is refused")
+        kept.append(parameter)
+    operation["parameters"] = kept
+
+
+def _is_free_text(schema: Document) -> bool:
+    return schema.get("type") == "string" and schema.keys().isdisjoint(
+        {"format", "pattern", "enum", "const"}
+    )

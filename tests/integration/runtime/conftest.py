@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from litestar import Litestar, delete, get, post, put
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from caas.contracts.services import ServiceSpec
 from caas.kernel import wire
@@ -35,6 +35,9 @@ class Item(wire.Request, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     count: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
     tags: list[Any] = msgspec.field(default_factory=list)
+
+
+Limit = Annotated[int, QueryParameter(ge=1, le=100)]
 
 
 class ItemView(wire.Response, frozen=True, kw_only=True):
@@ -62,7 +65,7 @@ async def get_item(item_id: FromPath[str]) -> ItemView:
 
 
 @get("/items", **operation())
-async def list_items(limit: FromQuery[int] = 3) -> list[ItemView]:
+async def list_items(limit: Limit = 3) -> list[ItemView]:
     """List items."""
     return [ItemView(id=str(n), name="x") for n in range(limit)]
 
