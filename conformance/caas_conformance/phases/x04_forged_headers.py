@@ -236,7 +236,7 @@ async def secrets_are_not_repeated(t: CaseContext) -> None:
     key = {"api_key": canary, "ip_address": canary}
     answers = {
         "register": await t.auth.post(ops.REGISTER, json=register),
-        "register-unknown": await t.auth.post(ops.REGISTER, json={canary: canary}),
+        "register-unknown": await t.auth.post(ops.REGISTER, json={"unknown": canary}),
         "malformed": await t.auth.post(
             ops.REGISTER, body=f'{{"password": "{canary}"'.encode(), headers=ops.JSON_HEADERS
         ),
