@@ -127,10 +127,16 @@ def _telemetry(results: Sequence[CaseResult], collector: TelemetryCollector | No
 
 
 def _attempts(result: CaseResult, found: _Found) -> list[model.Attempt]:
-    return [
-        AttemptBuilder(record, found.get(record.trace.trace_id)).build()
-        for record in result.attempts
-    ]
+    attempts = []
+    for record in result.attempts:
+        builder = AttemptBuilder(record, found.get(record.trace.trace_id))
+        try:
+            attempts.append(builder.build())
+        except Exception as error:  # noqa: BLE001 - one odd body must not cost the whole report
+            record.verdict = Verdict.ERROR
+            record.reason = f"its evidence can't be shown: {type(error).__name__}"
+            attempts.append(builder.without_evidence(record.reason))
+    return attempts
 
 
 def _case(facts: RunFacts, result: CaseResult, attempts: tuple[model.Attempt, ...]) -> model.Case:

@@ -16,7 +16,7 @@ from caas_conformance.http.connection import CAPTURED_BYTES_MAX
 from caas_conformance.shapes import Words
 from caas_conformance.timestamps import rfc3339
 from caas_observability.correlation import AttemptTelemetry
-from caas_observability.records import ReceivedLog, ReceivedSpan
+from caas_observability.records import ReceivedSpan
 from caas_observability.redaction import REDACTED, Redactor, is_secret_name
 from caas_reports import model
 from caas_reports.model import Level, Verdict
@@ -62,6 +62,19 @@ class AttemptBuilder:
             spans=tuple(self._spans()),
             logs=tuple(self._logs()),
             failure=self._failure(),
+        )
+
+    def without_evidence(self, reason: str) -> model.Attempt:
+        """Return the attempt as an error of the harness, for when `build` fails."""
+        record = self._record
+        return model.Attempt(
+            number=record.number,
+            status=record.status,
+            verdict=Verdict.ERROR,
+            started_at=rfc3339(record.started_ms),
+            duration_ms=_round(record.duration_ms),
+            trace_id=record.trace.trace_id,
+            failure=model.Failure(kind="harness", message=reason),
         )
 
     # -- checks -----------------------------------------------------------------------------
@@ -190,7 +203,9 @@ class AttemptBuilder:
         )
         for x in record.context.wire.exchanges:
             yield self._client_span(x)
-        for span in self._telemetry.spans if self._telemetry else ():
+        found = self._telemetry
+        # Orphans are shown as well: the trace is this attempt's, only the parent is unknown.
+        for span in (*found.spans, *found.orphan_spans) if found else ():
             yield self._service_span(span)
 
     def _client_span(self, x: ExchangeRecord) -> model.Span:
@@ -232,8 +247,8 @@ class AttemptBuilder:
         )
 
     def _logs(self) -> Iterator[model.LogRecord]:
-        logs: tuple[ReceivedLog, ...] = self._telemetry.logs if self._telemetry else ()
-        for log in logs:
+        found = self._telemetry
+        for log in (*found.logs, *found.orphan_logs) if found else ():
             yield model.LogRecord(
                 offset_ms=self._offset_of_ns(log.time_ns),
                 service=log.service,
@@ -318,7 +333,7 @@ def _pretty(text: str) -> str:
         return text
     try:
         return msgspec.json.format(text.encode(), indent=2).decode()
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return text
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from caas_conformance import lint, presentation, run_directory
 from caas_conformance.definition import CaseDefinition, Phase
 from caas_conformance.discovery import discover
-from caas_conformance.errors import AuthoringError, TargetError
+from caas_conformance.errors import AuthoringError, ReportsIncompleteError, TargetError
 from caas_conformance.gates import GateLimits
 from caas_conformance.progress import progress_for
 from caas_conformance.recovery import recover_killed_runs
@@ -205,7 +205,7 @@ def run(  # noqa: PLR0913 - one for each option
         )  # fmt: skip
         with progress_for(console, quiet=as_json) as progress:
             result, directory = asyncio.run(conduct(request, progress))
-    except TargetError as error:
+    except (TargetError, ReportsIncompleteError) as error:
         raise EnvironmentProblem(str(error)) from error
     except OSError as error:
         raise EnvironmentProblem(f"{error.filename or state_dir}: {error.strerror}") from error

@@ -1,9 +1,14 @@
-"""What can end a case early, split by whose fault it is.
+"""What can end a case early, or a run, split by whose fault it is.
 
-* AuthoringError       the case is written wrongly: verdict `error`, or exit 2 before the run
-* EnvironmentBroken    the platform can't be reached: verdict `error`
-* CaseStopped          a check failed, or nothing more may be learned: verdict from the checks
-* CaseSkipped          the case says why it does not apply: verdict `skipped`
+Of a case:
+* AuthoringError          it is written wrongly: verdict `error`, or exit 2 before the run
+* EnvironmentBrokenError  the platform can't be reached: verdict `error`
+* CaseStoppedError        nothing more may be learned: verdict from the checks
+* CaseSkippedError        it says why it does not apply: verdict `skipped`
+
+Of a run, exit 3:
+* TargetError             there is no platform to test
+* ReportsIncompleteError  a report can't be written
 """
 
 
@@ -25,3 +30,7 @@ class CaseSkippedError(Exception):
 
 class TargetError(Exception):
     """There is no platform to test; the message is one line that says what to do."""
+
+
+class ReportsIncompleteError(Exception):
+    """A report could not be written; `run.json` is there."""

@@ -129,7 +129,7 @@ def add_check(
         if not record.case.errors_logged_because:
             errors = [
                 f"{log.service}: {log.message}"
-                for log in telemetry.logs
+                for log in (*telemetry.logs, *telemetry.orphan_logs)
                 if log.level in _ERROR_LEVELS
             ]
             _note(check, "logs.errors", [], errors[:SHOWN_MAX])

@@ -16,6 +16,7 @@ from caas_conformance import assemble, leaks
 from caas_conformance.assemble import RunFacts
 from caas_conformance.context import Environment
 from caas_conformance.definition import CaseDefinition, Phase
+from caas_conformance.errors import ReportsIncompleteError
 from caas_conformance.gates import GateLimits
 from caas_conformance.own_stack import OwnStack
 from caas_conformance.progress import Progress
@@ -66,6 +67,7 @@ async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
 
     Raises:
         TargetError: there is no platform to test; nothing was written.
+        ReportsIncompleteError: a writer failed; `run.json` is there.
         OSError: the run directory can't be written.
     """
     run_id = new_run_id()
@@ -212,7 +214,12 @@ def _report(
         path = directory.path / TELEMETRY_FILE
         collector.receiver.write_jsonl(path, Redactor())
         leaks.scrub_file(path, _secrets(runner.results))
-    formats.write_all(run, directory.path)
+    directory.write_run(run)
+    try:
+        formats.write_all(run, directory.path)
+    except Exception as error:
+        text = f"a report can't be written ({type(error).__name__}: {error}); run.json is in"
+        raise ReportsIncompleteError(f"{text} {directory.path}") from error
     return run
 
 

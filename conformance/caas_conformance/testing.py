@@ -256,7 +256,7 @@ class ThreadedServices:
 def _attributes(asked: Asked, members: dict[str, str]) -> list[dict[str, Any]]:
     correlation_id = asked.headers.get("x-correlation-id")
     if correlation_id:
-        members = {**members, "caas.correlation_id": correlation_id}
+        members = {**members, "correlation_id": correlation_id}
     return [{"key": k, "value": {"stringValue": v}} for k, v in members.items()]
 
 

@@ -1,0 +1,248 @@
+"""Each span and log line lies under the one attempt that caused it, or the run is red."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caas_conformance.context import CaseContext
+from caas_conformance.definition import CaseBody, Phase
+from caas_conformance.testing import Asked, Said, ScriptedService
+from caas_conformance.verdicts import exit_code
+from caas_reports.model import Case, Run, Verdict
+
+pytestmark = pytest.mark.anyio
+Conduct = Callable[..., Awaitable[tuple[Run, Path]]]
+Document = dict[str, Any]
+
+
+def telemetry_check(case: Case) -> list[str]:
+    """Return where the case's telemetry check failed."""
+    check = next(c for c in case.attempts[-1].checks if c.id == "telemetry")
+    return [a.at for a in check.assertions if not a.passed]
+
+
+def add(phase: Phase, **more: Any) -> None:
+    """Add a case that asks three times for its own path."""
+    number = len(phase.cases) + 1
+    case_id = f"{phase.id}.{number:02d}"
+
+    async def body(t: CaseContext) -> None:
+        for _ in range(3):
+            answer = await t.auth.get(f"/{case_id}")
+            with t.check(f"mine-{len(t.checks)}", "the answer is mine") as check:
+                check.equal(answer.at("path"), f"/{case_id}")
+
+    phase.case(case_id, f"Case {number}", proves="It.", requirements=["REQ-01"], **more)(body)
+
+
+@pytest.fixture(autouse=True)
+def echo(service: ScriptedService) -> None:
+    """Answer every case's path with itself."""
+    for number in range(1, 41):
+        path = f"/Z01.{number:02d}"
+        service.route("GET", path, Said(200, {"path": path}))
+
+
+async def test_eight_side_by_side_own_exactly_their_own(
+    conducted: Conduct, phase: Phase, service: ScriptedService
+) -> None:
+    """Forty cases, eight at a time: every record is under the case that its path names."""
+    eight = asyncio.Event()
+
+    async def together(asked: Asked) -> Said:
+        if service.in_flight == 8:
+            eight.set()
+        await eight.wait()
+        return Said(200, {"path": asked.path})
+
+    for number in range(1, 41):
+        add(phase)
+        service.route("GET", f"/Z01.{number:02d}", together)
+    run, directory = await conducted(options={"parallel": 8})
+
+    assert run.verdict is Verdict.PASSED
+    for case in run.cases:
+        (attempt,) = case.attempts
+        served = [span for span in attempt.spans if span.kind == "server"]
+        assert [span.name for span in served] == [f"GET /{case.id}"] * 3
+        assert {s.parent_span_id for s in served} == {x.span_id for x in attempt.exchanges}
+        assert len(attempt.logs) == 3
+    assert (run.correlation.owned_spans, run.correlation.owned_logs) == (120, 120)
+    assert (run.correlation.orphan_spans, run.correlation.foreign_spans) == (0, 1)  # the probe's
+    assert run.correlation.attempts_with_trace == run.correlation.attempts == 40
+    markers = run.correlation.spans - 121
+    assert (directory / "telemetry.jsonl").read_text().count('"traceId"') == 242 + markers
+
+
+async def test_one_settle_round_serves_many_attempts(
+    conducted: Conduct, phase: Phase, service: ScriptedService
+) -> None:
+    """Thirty attempts that end together do not cost thirty markers."""
+    everybody = asyncio.Event()
+
+    async def together(asked: Asked) -> Said:
+        if service.in_flight == 30:
+            everybody.set()
+        await everybody.wait()
+        return Said(200, {"path": asked.path})
+
+    for number in range(1, 31):
+        add(phase)
+        service.route("GET", f"/Z01.{number:02d}", together)
+    before = service.wire_bytes.count(b"caas=flush")
+    await conducted(options={"parallel": 30})
+
+    assert service.wire_bytes.count(b"caas=flush") - before <= 15
+
+
+Fault = Callable[[Document, Document], None]
+
+
+def swap_traces() -> Fault:
+    """Record every request under the trace of the one before it."""
+    last: list[str] = []
+
+    def fault(span: Document, log: Document) -> None:
+        mine = span["traceId"]
+        if last:
+            span["traceId"] = log["traceId"] = last[-1]
+        last.append(mine)
+
+    return fault
+
+
+def swap_correlation() -> Fault:
+    """Write the correlation id of the request before into the log."""
+    last: list[list[Document]] = []
+
+    def fault(_: Document, log: Document) -> None:
+        mine = log["attributes"]
+        if last:
+            log["attributes"] = last[-1]
+        last.append(mine)
+
+    return fault
+
+
+def lose_spans(span: Document, _: Document) -> None:
+    """Record no span."""
+    span.clear()
+
+
+def lose_parent(span: Document, _: Document) -> None:
+    """Hang the span below one that nobody has seen."""
+    span["parentSpanId"] = "00f067aa0ba902b7"
+
+
+def log_error(_: Document, log: Document) -> None:
+    """Log an error though the answer is fine."""
+    log |= {"severityNumber": 17, "severityText": "ERROR"}
+
+
+def wrong_method(span: Document, _: Document) -> None:
+    """Say that it was another method."""
+    span["attributes"][0]["value"] = {"stringValue": "DELETE"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "at"),
+    [
+        (lose_spans, "spans.auth-service"),
+        (lose_parent, "spans.orphans"),
+        (log_error, "logs.errors"),
+        (wrong_method, "trace.others"),
+    ],
+)
+async def test_a_fault_in_the_telemetry_fails_the_case(
+    conducted: Conduct, phase: Phase, service: ScriptedService, fault: Fault, at: str
+) -> None:
+    """Every HTTP answer was right, and the case is red all the same."""
+    service.fault = fault
+    add(phase)
+    run, _ = await conducted()
+
+    assert run.cases[0].verdict is Verdict.FAILED
+    assert at in telemetry_check(run.cases[0])
+    assert exit_code(run) == 1
+
+
+@pytest.mark.parametrize("mix", [swap_traces, swap_correlation])
+async def test_a_mix_up_between_attempts_is_detected(
+    conducted: Conduct, phase: Phase, service: ScriptedService, mix: Callable[[], Fault]
+) -> None:
+    """The seed's report showed log lines under requests they did not belong to."""
+    for _ in range(8):
+        add(phase)
+    service.fault = mix()
+    run, _ = await conducted(options={"parallel": 8})
+
+    red = [case for case in run.cases if case.verdict is Verdict.FAILED]
+    assert any("trace.others" in telemetry_check(case) for case in red)
+    gate = next(g for g in run.gates if g.name == "records under the right attempt")
+    assert gate.verdict is Verdict.FAILED
+    assert "names" in gate.detail or "lies in trace" in gate.detail
+
+
+async def test_a_case_may_say_why_it_is_exempt(
+    conducted: Conduct, phase: Phase, service: ScriptedService
+) -> None:
+    """Each exemption covers its own part only."""
+
+    def both(span: Document, log: Document) -> None:
+        log_error(span, log)
+        lose_parent(span, log)
+
+    service.fault = both
+    add(phase, errors_logged_because="the fault is wanted")
+    add(phase, untraced_because="nothing is traced here")
+    add(phase, errors_logged_because="wanted", untraced_because="wanted")
+    run, _ = await conducted()
+
+    assert "logs.errors" not in telemetry_check(run.cases[0])
+    assert "logs.errors" in telemetry_check(run.cases[1])
+    assert "spans.orphans" not in telemetry_check(run.cases[1])
+    assert run.cases[2].verdict is Verdict.PASSED
+
+
+async def test_a_service_that_never_exports_fails_every_case(
+    conducted: Conduct, phase: Phase, service: ScriptedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait ends at its limit, and says whose telemetry did not come."""
+    monkeypatch.setattr("caas_conformance.telemetry.MARKER_TIMEOUT_S", 0.05)
+    endpoint, add_now = service.otlp_endpoint, add
+    add_now(phase)
+
+    def silent(asked: Asked) -> Said:
+        service.otlp_endpoint = None
+        return Said(200, {"path": asked.path})
+
+    service.route("GET", "/Z01.01", silent)
+    run, _ = await conducted()
+
+    assert endpoint is not None
+    assert "telemetry.auth-service" in telemetry_check(run.cases[0])
+    assert run.counts.failed == 1
+
+
+async def test_a_case_can_look_at_its_own_telemetry(conducted: Conduct, phase: Phase) -> None:
+    """Complete for what it sent so far, and not counted as the harness's overhead."""
+
+    def body() -> CaseBody:
+        async def case(t: CaseContext) -> None:
+            await t.auth.get("/Z01.01")
+            seen = await t.recorded()
+            with t.check("recorded", "its span and its log line are there") as check:
+                check.equal(seen.at("services"), ["auth-service"])
+                check.equal(seen.at("spans.0.name"), "GET /Z01.01")
+                check.equal(seen.at("logs.0.message"), "answered 200")
+                check.equal(seen.at("logs").length, 1)
+
+        return case
+
+    phase.case("Z01.01", "Looks", proves="It.", requirements=["REQ-01"])(body())
+    run, _ = await conducted()
+
+    assert run.verdict is Verdict.PASSED
