@@ -17,6 +17,7 @@ STEP_TEXT = {
     "import": "importing services",
     "servers": "starting data servers",
     "services": "starting services",
+    "stop": "stopping",
 }
 
 

@@ -185,6 +185,8 @@ class Supervisor:
 
     def _stop(self) -> None:
         """Front doors first, then the other services, then the data servers."""
+        begun = time.monotonic()
+        self._sender.send(StepStarted(name="stop"))
         for instance in self._instances:
             instance.listener.close()
         services = list(self._services.values())
@@ -197,6 +199,8 @@ class Supervisor:
         self._state.forget()
         if self._options.ephemeral:
             self._state.destroy()
+        elapsed_ms = round((time.monotonic() - begun) * 1000)
+        self._sender.send(StepDone(name="stop", elapsed_ms=elapsed_ms))
 
     def _stop_stage(self, processes: Sequence[ManagedProcess]) -> None:
         begun = time.monotonic()

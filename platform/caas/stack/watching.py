@@ -174,6 +174,8 @@ class Watch:
                 continue
             each.restarts += 1
             self._changed()
+            if each.probe is None:
+                self._notice("info", f"{each.process.name} runs again (restart {each.restarts})")
 
     def _welcome_back(self) -> None:
         for each in self.all:

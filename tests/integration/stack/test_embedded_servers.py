@@ -123,9 +123,9 @@ def test_server_that_never_elects_a_primary_is_an_error_that_says_so(
         client.admin.command({"replSetReconfig": config, "force": True})
     server.stop()
 
-    alone = EmbeddedMongo(home / "data", home / "logs", port=server.port, ready_deadline_s=1.5)
+    alone = EmbeddedMongo(home / "data", home / "logs", port=server.port, ready_deadline_s=6)
     running.append(alone)
-    with pytest.raises(StackError, match=r"elected no primary within 1\.5 s.*set MONGODB_URI"):
+    with pytest.raises(StackError, match=r"elected no primary within 6 s.*set MONGODB_URI"):
         alone.start()
 
     assert alone.exit_status() == -signal.SIGKILL
