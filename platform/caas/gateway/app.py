@@ -51,6 +51,7 @@ from caas.runtime.tokens import KeySet, TokenVerifier
 from caas_observability.logs import get_logger
 
 KEYS_RELOADED_S = 60.0
+FEED_AWAITED_S = 1.0  # at the start, so that the first request finds an answer
 SHUTDOWN_GRACE_S = 2.0
 
 _log = get_logger("caas.gateway")
@@ -77,6 +78,7 @@ class _Running:
             self.redis,
             instance=new_id(),
             local_share=1 / max(1, knobs.instances),
+            answer_max_s=knobs.redis_answer_s,
             on_change=_limiter_changed,
         )
         verifier = TokenVerifier(self.keys, self.log, clock)
@@ -102,6 +104,7 @@ class _Running:
         """Begin to follow what the others announce; whoever is not up yet is awaited later."""
         self.feed.subscribe(self._on_event)
         await self.feed.start()
+        await self.feed.wait_live(FEED_AWAITED_S)
         self._spawn(self._reload_keys_for_ever())
 
     async def stop(self) -> None:

@@ -29,6 +29,7 @@ class GatewayKnobs(msgspec.Struct, frozen=True, kw_only=True):
             for failed credentials.
         limit_free_requests: In a window, per tenant of that plan; the others likewise.
         instances: How many gateways run; while Redis is away each grants its part of a limit.
+        redis_answer_s: How long Redis may take to answer for a rate limit.
         upstream_total_s: From a request to the last byte of a service's answer.
         upstream_connect_s: To an open connection.
         upstream_connections_max: Connections to one service.
@@ -44,6 +45,7 @@ class GatewayKnobs(msgspec.Struct, frozen=True, kw_only=True):
     limit_business_requests: int = 12_000
     limit_enterprise_requests: int = 120_000
     instances: int = 1
+    redis_answer_s: float = 0.25
     upstream_total_s: float = 10.0
     upstream_connect_s: float = 1.0
     upstream_connections_max: int = 256

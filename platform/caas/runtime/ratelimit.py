@@ -140,6 +140,7 @@ class RateLimiter:
         redis: Any asyncio Redis client.
         instance: Names this process among all; letters and digits, not `u` or `r`.
         local_share: Part of a limit that this instance grants by itself; 1 / instances.
+        answer_max_s: How long Redis may take before it counts as away.
         monotonic: Seconds that never run backwards.
         on_change: Called with True when Redis goes away, with False when it is back.
     """
@@ -150,6 +151,7 @@ class RateLimiter:
         *,
         instance: str,
         local_share: float = 1.0,
+        answer_max_s: float = REDIS_ANSWER_MAX_S,
         monotonic: Callable[[], float] = time.monotonic,
         on_change: Callable[[bool], None] | None = None,
     ) -> None:
@@ -157,6 +159,7 @@ class RateLimiter:
         self._lease_script = redis.register_script(_LEASE_SCRIPT)
         self._instance = f"i:{instance}"
         self._local_share = local_share
+        self._answer_max_s = answer_max_s
         self._monotonic = monotonic
         self._on_change = on_change
         self._leases: dict[str, _Lease] = {}
@@ -263,7 +266,7 @@ class RateLimiter:
             RESERVE_PARTS,
         ]
         try:
-            async with asyncio.timeout(REDIS_ANSWER_MAX_S):
+            async with asyncio.timeout(self._answer_max_s):
                 answer = await self._lease_script(keys=[KEY_PREFIX + subject], args=args)
         except (redis.exceptions.RedisError, OSError, TimeoutError):
             self._retry_at = self._monotonic() + RETRY_REDIS_AFTER_S

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from caas.auth.app import create_app as create_auth
 from caas.gateway.app import create_app as create_gateway
 from caas.kernel.ids import new_id
 from caas.runtime.client import ClientLimits, Fetched, HttpClient
+from caas.stack.servers import free_port as find_free_port
 from caas.testing.serving import serving
 
 PASSWORD = "Test1234!@#$"
@@ -110,9 +111,9 @@ class Door:
 Environment = dict[str, str]
 
 
-@pytest.fixture
-def environ(mongodb_url: str, redis_url: str, database: str) -> Environment:
-    """Return what every service of one test is told."""
+def environment(mongodb_url: str, redis_url: str) -> Environment:
+    """Return what every service of one platform is told."""
+    database = f"test_gateway_{new_id()[:8]}"
     return {
         "MONGODB_URI": mongodb_url,
         "CAAS_MONGODB_DATABASE": database,
@@ -122,6 +123,7 @@ def environ(mongodb_url: str, redis_url: str, database: str) -> Environment:
         "CAAS_AUTH_ARGON2_PASSES": "1",
         "CAAS_AUTH_REDIS_PREFIX": database,
         "CAAS_LOG_LEVEL": "critical",
+        "CAAS_GATEWAY_REDIS_ANSWER_S": "10",
     }
 
 
@@ -153,15 +155,42 @@ class Platform:
         return door
 
 
-@pytest.fixture
-async def platform(environ: Environment, free_port: int) -> AsyncIterator[Platform]:
-    """Return a platform whose auth service runs."""
-    environ["CAAS_AUTH_URL"] = f"http://127.0.0.1:{free_port}"
+@asynccontextmanager
+async def started(environ: Environment) -> AsyncIterator[Platform]:
+    """Run an auth service, and the gateways that are asked for."""
+    port = find_free_port()
+    environ["CAAS_AUTH_URL"] = f"http://127.0.0.1:{port}"
     async with AsyncExitStack() as stack:
-        made = Platform(environ, free_port, stack)
+        made = Platform(environ, port, stack)
         await made.start_auth()
         stack.push_async_callback(made.stop_auth)
         yield made
+
+
+@pytest.fixture
+async def platform(mongodb_url: str, redis_url: str) -> AsyncIterator[Platform]:
+    """Return a platform of this test's own, whose auth service runs."""
+    async with started(environment(mongodb_url, redis_url)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def doors(mongodb_url: str, redis_url: str) -> AsyncIterator[list[Door]]:
+    """Return two gateways that a module's tests share; each test has its own tenants."""
+    async with started(environment(mongodb_url, redis_url)) as made:
+        yield [await made.gateway(), await made.gateway()]
+
+
+@pytest.fixture
+def door(doors: list[Door]) -> Door:
+    """Return the first shared gateway."""
+    return doors[0]
+
+
+@pytest.fixture
+def other(doors: list[Door]) -> Door:
+    """Return the second shared gateway."""
+    return doors[1]
 
 
 Handler = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -188,7 +217,9 @@ class RawService:
 
 
 @pytest.fixture
-async def before_raw(environ: Environment) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+async def before_raw(
+    mongodb_url: str, redis_url: str
+) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
     """Return a function that starts a gateway before a raw service."""
     async with AsyncExitStack() as stack:
 
@@ -197,6 +228,7 @@ async def before_raw(environ: Environment) -> AsyncIterator[Callable[..., Awaita
             listening = await asyncio.start_server(service.serve, "127.0.0.1", 0)
             stack.callback(listening.close)
             port = listening.sockets[0].getsockname()[1]
+            environ = environment(mongodb_url, redis_url)
             environ["CAAS_AUTH_URL"] = f"http://127.0.0.1:{port}"
             made = Platform(environ, port, stack)
             return await made.gateway(**knobs), service

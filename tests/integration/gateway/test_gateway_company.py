@@ -10,18 +10,16 @@ JUNK = ["Bearer junk", "junk", "Basic dTpw", "Bearer " + "a" * 3000, ""]
 
 
 @pytest.mark.parametrize("authorization", JUNK)
-async def test_ping_and_health_do_not_care(platform: Any, authorization: str) -> None:
+async def test_ping_and_health_do_not_care(door: Any, authorization: str) -> None:
     """Seed cases 1, 11, 75 and 119: the seed answered 404 to a good token."""
-    door = await platform.gateway()
-    for path in ("/v1/ping", "/health", "/internal/health", "/internal/ready"):
+    for path in ("/v1/ping", "/health", "/internal/health"):
         answer = await door.ask("GET", path, headers={"authorization": authorization})
         assert answer.status == 200
         assert "x-ratelimit-limit" not in answer.headers
 
 
-async def test_a_company_sees_and_changes_itself(platform: Any) -> None:
+async def test_a_company_sees_and_changes_itself(door: Any) -> None:
     """Seed cases 26 to 29 and 111 to 113."""
-    door = await platform.gateway()
     acme = await door.register()
     refused = await door.ask("GET", "/v1/tenant")
     assert (refused.status, refused.body["statusCode"]) == (401, 401)
@@ -63,9 +61,8 @@ async def test_a_company_sees_and_changes_itself(platform: Any) -> None:
         ({"settings": {"locale": {"$ne": ""}}}, 400),
     ],
 )
-async def test_bad_settings(platform: Any, body: object, status: int) -> None:
+async def test_bad_settings(door: Any, body: object, status: int) -> None:
     """Seed case 112, and what else a body can get wrong."""
-    door = await platform.gateway()
     acme = await door.register()
     before = await door.ask("GET", "/v1/tenant", headers=acme.bearer)
     answer = await door.ask("PUT", "/v1/tenant/settings", body, acme.bearer)
@@ -74,9 +71,8 @@ async def test_bad_settings(platform: Any, body: object, status: int) -> None:
     assert (await door.ask("GET", "/v1/tenant", headers=acme.bearer)).body == before.body
 
 
-async def test_named_keys(platform: Any) -> None:
+async def test_named_keys(door: Any, other: Any) -> None:
     """Seed cases 30, 31, 78 to 80: shown once, scoped, dead when deleted, on every gateway."""
-    door, other = await platform.gateway(), await platform.gateway()
     acme = await door.register()
     made = await door.ask(
         "POST", "/v1/auth/api-keys", {"name": "robot", "scopes": ["read"]}, acme.bearer
@@ -99,9 +95,8 @@ async def test_named_keys(platform: Any) -> None:
 
 
 @pytest.mark.parametrize("scopes", [["sdk:session:create"], ["read", "sdk:session:logout"]])
-async def test_no_key_is_mightier_than_its_maker(platform: Any, scopes: list[str]) -> None:
+async def test_no_key_is_mightier_than_its_maker(door: Any, scopes: list[str]) -> None:
     """A user's session can't make a key that opens sessions."""
-    door = await platform.gateway()
     acme = await door.register()
     body = {"name": "x", "scopes": scopes}
     refused = await door.ask("POST", "/v1/auth/api-keys", body, acme.bearer)
@@ -111,9 +106,8 @@ async def test_no_key_is_mightier_than_its_maker(platform: Any, scopes: list[str
     assert listed.body["items"] == []
 
 
-async def test_administration_can_be_reserved(platform: Any) -> None:
+async def test_administration_can_be_reserved(door: Any) -> None:
     """`members_can_administer: false`, set by a member, undone by the administrator alone."""
-    door = await platform.gateway()
     email = "admin-" + (await door.register()).tenant_id + "@e2etest.com"
     password = "Test1234!@#$"
     made = await door.ask(
@@ -138,9 +132,8 @@ async def test_administration_can_be_reserved(platform: Any) -> None:
     assert statuses == [200, 403, 200, 200]
 
 
-async def test_app_tokens(platform: Any) -> None:
+async def test_app_tokens(door: Any) -> None:
     """Seed cases 33 and 34: the registered client's id and secret."""
-    door = await platform.gateway()
     acme = await door.register()
     body = {"app_id": acme.client_id, "app_secret": acme.api_secret, "user_external_id": "bob"}
     opened = await door.ask("POST", "/v1/auth/sdk/token", body)
@@ -153,9 +146,8 @@ async def test_app_tokens(platform: Any) -> None:
         assert (refused.status, refused.body["message"]) == (401, "Invalid app credentials")
 
 
-async def test_sessions(platform: Any) -> None:
+async def test_sessions(door: Any, other: Any) -> None:
     """Seed cases 32, 77 and 81 to 84: list, one, others, all; ended means ended everywhere."""
-    door, other = await platform.gateway(), await platform.gateway()
     acme = await door.register()
     second = await door.ask(
         "POST", "/v1/sdk/session", {"user_external_id": "alice"}, {"x-api-key": acme.api_key}
@@ -185,9 +177,8 @@ async def _refused_soon(door: Any, headers: dict[str, str]) -> bool:
     return False
 
 
-async def test_logout_reads_its_optional_body(platform: Any) -> None:
+async def test_logout_reads_its_optional_body(door: Any) -> None:
     """Seed case 77 sent `sample`; nothing is ended then."""
-    door = await platform.gateway()
     acme = await door.register()
     for body in (b"sample", {"session_id": "x"}):
         assert (await door.ask("POST", "/v1/auth/logout", body, acme.bearer)).status == 400
@@ -196,9 +187,8 @@ async def test_logout_reads_its_optional_body(platform: Any) -> None:
     assert (await door.ask("POST", "/v1/auth/logout", {}, acme.bearer)).status == 200
 
 
-async def test_nothing_of_another_tenant_can_be_told_from_nothing(platform: Any) -> None:
+async def test_nothing_of_another_tenant_can_be_told_from_nothing(door: Any) -> None:
     """Status, body and headers of B's answer for A's things and for things that never were."""
-    door = await platform.gateway()
     a, b = await door.register(), await door.register()
     made = await door.ask("POST", "/v1/auth/api-keys", {"name": "k", "scopes": ["read"]}, a.bearer)
     assert made.status == 201
@@ -222,9 +212,8 @@ async def test_nothing_of_another_tenant_can_be_told_from_nothing(platform: Any)
         assert (await door.ask("GET", path, headers=a.bearer)).status == 200
 
 
-async def test_creating_twice_with_one_idempotency_key_is_once(platform: Any) -> None:
-    """Own and passed-on POSTs that create."""
-    door = await platform.gateway()
+async def test_creating_twice_with_one_idempotency_key_is_once(door: Any) -> None:
+    """A repeat gets the same secret, whichever service makes it."""
     acme = await door.register()
     key = {"idempotency-key": "k-1"}
     body = {"name": "once", "scopes": ["read"]}
@@ -248,9 +237,9 @@ async def test_creating_twice_with_one_idempotency_key_is_once(platform: Any) ->
     assert len(listed.body["items"]) == 1
 
 
-async def test_the_document_is_true_and_stable(platform: Any) -> None:
+async def test_the_document_is_true_and_stable(door: Any, other: Any) -> None:
     """OpenAPI 3.1, equal bytes on two instances, every passed-on path in it."""
-    doors = [await platform.gateway() for _ in range(2)]
+    doors = [door, other]
     texts = [(await door.ask("GET", "/documentation/json")).text for door in doors]
     document = (await doors[0].ask("GET", "/documentation/json")).body
 
@@ -268,11 +257,8 @@ async def test_the_document_is_true_and_stable(platform: Any) -> None:
         ("GET", "/v1/sdk/refresh", "OPTIONS, POST"),
     ],
 )
-async def test_methods_of_passed_on_paths(
-    platform: Any, method: str, path: str, allow: str
-) -> None:
+async def test_methods_of_passed_on_paths(door: Any, method: str, path: str, allow: str) -> None:
     """405 and OPTIONS name the same methods; a CORS preflight does as well."""
-    door = await platform.gateway()
     refused = await door.ask(method, path)
     options = await door.ask("OPTIONS", path)
 

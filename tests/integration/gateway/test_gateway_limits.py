@@ -18,13 +18,11 @@ async def test_two_gateways_share_one_limit(platform: Any) -> None:
     seen: Counter[int] = Counter()
 
     async def client(door: Any) -> None:
-        for _ in range(30):
-            answer = await door.ask("GET", "/v1/tenant/nothing", headers=free.bearer)
-            assert answer.status == 404
+        for _ in range(60):
             answer = await door.ask("GET", "/v1/sessions", headers=free.bearer)
             seen[answer.status] += 1
 
-    await asyncio.gather(*(client(door) for door in doors for _ in range(8)))
+    await asyncio.gather(*(client(door) for door in doors for _ in range(4)))
     last = await doors[1].ask("GET", "/v1/sessions", headers=free.bearer)
     other = await doors[1].ask("GET", "/v1/sessions", headers=business.bearer)
 
