@@ -102,12 +102,21 @@ class Exporter:
         while not self._stopping.is_set():
             await _wait(self._wake, self._delay_s)
             self._wake.clear()
-            await self._drain()
-        await self._drain()
-
-    async def _drain(self) -> None:
+            await self._drain(len(self._queue))
         while self._queue:
-            self._unsettled = self._queue.take(self._queue.batch_items)
+            await self._drain(len(self._queue))
+
+    async def _drain(self, count: int) -> None:
+        """Export the *count* oldest items, and whole batches that came up meanwhile.
+
+        Not all that came up: under load that would be a request for every few items.
+        """
+        batch_items = self._queue.batch_items
+        while count > 0 or len(self._queue) >= batch_items:
+            self._unsettled = self._queue.take(
+                min(count, batch_items) if count > 0 else batch_items
+            )
+            count -= len(self._unsettled)
             try:
                 await self._export(self._unsettled)
             except Exception as error:  # noqa: BLE001 - telemetry never breaks the service

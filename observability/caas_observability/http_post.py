@@ -13,13 +13,15 @@ READ_BYTES = 16 * 1024
 class PostResponse:
     """A status line, the headers and a bounded body."""
 
-    __slots__ = ("body", "complete", "headers", "status")
+    __slots__ = ("body", "complete", "headers", "keep_alive", "parser", "status")
 
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.body = bytearray()
         self.complete = False
+        self.keep_alive = False
+        self.parser = httptools.HttpResponseParser(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep one header; called by the parser."""
@@ -31,8 +33,10 @@ class PostResponse:
             self.body += data[: RESPONSE_MAX_BYTES - len(self.body)]
 
     def on_message_complete(self) -> None:
-        """Note the end; called by the parser."""
+        """Note the end; called by the parser, which knows of keep-alive only now."""
         self.complete = True
+        self.status = self.parser.get_status_code()
+        self.keep_alive = self.parser.should_keep_alive()
 
 
 class PostClient:
@@ -85,20 +89,18 @@ class PostClient:
             self._streams = await asyncio.open_connection(self._host, self._port, ssl=tls)
         reader, writer = self._streams
         response = PostResponse()
-        parser = httptools.HttpResponseParser(response)
         try:
             writer.write(message)
             await writer.drain()
             while not response.complete:
-                parser.feed_data(await _read_some(reader))
+                response.parser.feed_data(await _read_some(reader))
         except httptools.HttpParserError as error:
             self.close()
             raise ConnectionResetError("the receiver's answer is not HTTP") from error
         except BaseException:
             self.close()
             raise
-        response.status = parser.get_status_code()
-        if not parser.should_keep_alive():
+        if not response.keep_alive:
             self.close()
         return response
 

@@ -52,6 +52,7 @@ async def send(receiver: OtlpReceiver, request: bytes) -> tuple[int, dict[str, s
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+    """Read status, headers in lower case, and body."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
     body = await reader.readexactly(int(headers.get("content-length", 0)))
@@ -59,6 +60,7 @@ async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]
 
 
 def post(path: str, body: bytes, content_type: str = PROTOBUF, extra: str = "") -> bytes:
+    """Write a POST request; *extra* are whole header lines."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n{extra}"
         f"Content-Length: {len(body)}\r\n\r\n"
@@ -67,6 +69,7 @@ def post(path: str, body: bytes, content_type: str = PROTOBUF, extra: str = "") 
 
 
 def spans_request(count: int = 1, name: str = "x") -> bytes:
+    """Write an export request with *count* spans of one trace."""
     request = ExportTraceServiceRequest()
     scope = request.resource_spans.add().scope_spans.add()
     for number in range(1, count + 1):
@@ -79,7 +82,7 @@ def spans_request(count: int = 1, name: str = "x") -> bytes:
 
 async def test_the_sdk_s_spans_and_logs_arrive_whole(receiver: OtlpReceiver) -> None:
     """Encoded by opentelemetry's own exporter code, gzip included."""
-    spans, logs = InMemorySpanExporter(), InMemoryLogRecordExporter()
+    spans, logs = InMemorySpanExporter(), InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     resource = Resource({"service.name": "foreign"})
     tracer_provider = TracerProvider(resource=resource)
     tracer_provider.add_span_processor(SimpleSpanProcessor(spans))
@@ -261,10 +264,10 @@ async def test_everything_is_written_as_otlp_json_lines(
     log = {"timeUnixNano": "7", "severityNumber": 17, "body": {"stringValue": "canary"}}
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "svc"}}]}
     group = {"scope": {"name": "lib"}, "spans": [first]}
-    await send(receiver, post("/v1/traces", msgspec.json.encode(
-        {"resourceSpans": [{"resource": resource, "scopeSpans": [group]}]}), JSON))  # fmt: skip
-    await send(receiver, post("/v1/logs", msgspec.json.encode(
-        {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [log]}]}]}), JSON))  # fmt: skip
+    traces = {"resourceSpans": [{"resource": resource, "scopeSpans": [group]}]}
+    records = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [log]}]}]}
+    await send(receiver, post("/v1/traces", msgspec.json.encode(traces), JSON))
+    await send(receiver, post("/v1/logs", msgspec.json.encode(records), JSON))
     path = tmp_path / "telemetry.jsonl"
     lines = receiver.write_jsonl(path, Redactor(["canary"]))
     text = path.read_text()

@@ -102,7 +102,7 @@ def test_a_client_cannot_break_out_of_its_line(stream: Stream) -> None:
 def test_an_exception_is_described_without_source_lines(stream: Stream) -> None:
     """Frames by file and line; no code and no locals, which may hold secrets."""
     try:
-        raise ValueError("password=hunter22")
+        raise ValueError("password=hunter22")  # noqa: TRY301
     except ValueError as error:
         get_logger("x").exception("failed")
         get_logger("x").error("failed", exc_info=error)

@@ -8,6 +8,7 @@ from caas_observability.metrics import SERIES_MAX, HttpServerMetrics
 
 
 def samples(collected: HttpServerMetrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Return every sample by name and labels."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in collected.collect()

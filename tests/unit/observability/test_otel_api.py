@@ -19,6 +19,7 @@ tracer = ApiTracerProvider(Resource({})).get_tracer("a.library")
 
 
 def ended(queue: SignalQueue) -> dict[str, RecordingSpan]:
+    """Return the ended spans by name."""
     return {span.name: span for span in queue.take(len(queue))}
 
 

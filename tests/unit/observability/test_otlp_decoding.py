@@ -78,9 +78,7 @@ def test_a_json_span_is_read() -> None:
 )
 def test_ids_are_read_in_every_spelling(spelling: Any) -> None:
     """Hex is OTLP's, base64 is what plain protobuf JSON writers send."""
-    (span,) = decode_spans(
-        trace_json(traceId=spelling(TRACE), spanId=spelling(SPAN)), is_json=True
-    )
+    (span,) = decode_spans(trace_json(traceId=spelling(TRACE), spanId=spelling(SPAN)), is_json=True)
 
     assert (span.trace_id, span.span_id) == (TRACE, SPAN)
 
@@ -173,13 +171,24 @@ def test_no_protobuf_bytes_raise_anything_else(body: bytes) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(
-            ["resourceSpans", "scopeSpans", "spans", "traceId", "attributes", "value", "key", "kind"]
-        ),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "resourceSpans",
+                    "scopeSpans",
+                    "spans",
+                    "traceId",
+                    "attributes",
+                    "value",
+                    "key",
+                    "kind",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )

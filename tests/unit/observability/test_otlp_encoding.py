@@ -31,12 +31,14 @@ values = st.recursive(
 
 
 def a_span(attributes: dict[str, Any] | None = None, kind: int = 2) -> RecordingSpan:
+    """Make an ended span."""
     span = RecordingSpan("GET /x", kind, TRACE, PARENT, SignalQueue(), None, attributes=attributes)
     span.end()
     return span
 
 
 def read_span(span: RecordingSpan) -> Any:
+    """Encode *span* and decode it with the generated classes."""
     request = ExportTraceServiceRequest()
     resource = encode_resource({"service.name": "svc"})
     body = encode_request(resource, [("scope", [otlp_encoding.encode_span(span)])])
@@ -119,7 +121,9 @@ def test_other_values_become_text(value: object) -> None:
 
 def test_attributes_are_redacted_on_the_way_out() -> None:
     """By name and by shape, also in names of spans and events."""
-    span = a_span({"api_key": "hunter22", "url": "/x?token=hunter22", "n": {"password": "hunter22"}})
+    span = a_span(
+        {"api_key": "hunter22", "url": "/x?token=hunter22", "n": {"password": "hunter22"}}
+    )
     span.name = "GET token=hunter22"
     span.add_event("token=hunter22", {"cookie": "hunter22"})
     encoded = otlp_encoding.encode_span(span)

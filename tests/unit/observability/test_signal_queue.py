@@ -4,6 +4,7 @@ from caas_observability.signals import MARKER_RESERVE_ITEMS, LogItem, SignalQueu
 
 
 def log(n: int) -> LogItem:
+    """Make a record."""
     return LogItem(
         time_ns=n, severity=9, severity_text="INFO", body=str(n), logger="x",
         trace_id="", span_id="", sampled=False, attributes={},

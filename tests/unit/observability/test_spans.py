@@ -16,6 +16,7 @@ UNSAMPLED = f"00-{TRACE}-{PARENT}-00".encode()
 
 
 def ended(queue: SignalQueue) -> list[RecordingSpan]:
+    """Return the ended spans in order."""
     return queue.take(len(queue))
 
 

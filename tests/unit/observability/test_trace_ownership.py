@@ -11,6 +11,7 @@ ROOT = "00000000000000f0"
 
 
 def span(trace: str, span_id: str, parent: str, *, start: int = 0) -> ReceivedSpan:
+    """Make a span."""
     return ReceivedSpan(
         trace_id=trace, span_id=span_id, parent_span_id=parent, name="x", kind="server",
         service="svc", start_ns=start, end_ns=start + 1,
@@ -18,12 +19,14 @@ def span(trace: str, span_id: str, parent: str, *, start: int = 0) -> ReceivedSp
 
 
 def log(trace: str, span_id: str = "", *, service: str = "svc", time: int = 0) -> ReceivedLog:
+    """Make a record."""
     return ReceivedLog(
         time_ns=time, service=service, level="info", message="m", trace_id=trace, span_id=span_id
     )
 
 
 def attempt(trace: str, *ids: str) -> AttemptTrace:
+    """Make an attempt that opened the spans *ids*."""
     return AttemptTrace(attempt_id=f"attempt-{trace}", trace_id=trace, span_ids=frozenset(ids))
 
 
