@@ -42,6 +42,7 @@ from caas.kernel.errors import UnavailableError
 from caas.runtime.app import create_service_app
 from caas.runtime.edge import Edge
 from caas.runtime.fast import FastHandler
+from caas.runtime.idempotency import Idempotency
 from caas.runtime.mongo import open_mongo, ping_mongo
 from caas.runtime.redis import open_redis, ping_redis
 from caas.runtime.revocation import RevocationFeed, RevocationLog, RevocationPublisher
@@ -62,6 +63,7 @@ class _Running:
         self.mongo = open_mongo(runtime.mongodb_uri, app_name=SERVICE.name)
         self.redis = open_redis(runtime.redis_url, client_name=SERVICE.name)
         self.database = self.mongo[runtime.mongodb_database]
+        self.idempotency = Idempotency(self.redis, secret=runtime.service_secret)
         self.log = RevocationLog()
         self.publisher = RevocationPublisher(self.redis)
         self.sessions = MongoSessionStore()
@@ -235,6 +237,9 @@ def create_app(
     def probes() -> Mapping[str, Probe]:
         return running[0].probes()
 
+    def idempotency() -> Idempotency:
+        return running[0].idempotency
+
     def fast_routes() -> Mapping[tuple[str, str], FastHandler]:
         return {INTROSPECTION: introspection(running[0].services)}
 
@@ -254,4 +259,6 @@ def create_app(
         dependencies={"auth": Provide(_provide_auth)},
         readiness=probes,
         fast_routes=fast_routes,
+        idempotency=idempotency,
+        clock=clock,
     )

@@ -19,9 +19,19 @@ INTROSPECTION = ("POST", "/api/v1/auth/internal/validate")
 RENDERED_MAX = 20_000
 
 _JSON = ((b"content-type", b"application/json"),)
-_FIELD = re.compile(r"`(?:\$\.)?(\w+)`(?! *,)")
+_FIELD = re.compile(r"(?: at `\$\.|(?:unknown|required) field `)(\w+)`")
+_WHOLE_BODY = "data"
 _decode = msgspec.json.Decoder(CheckToken).decode
 _encode = msgspec.json.Encoder().encode
+
+
+class MalformedJsonError(InvalidInputError):
+    """The body is not JSON, in the words of the edge."""
+
+    code = "malformed_json"
+
+    def __init__(self) -> None:
+        super().__init__("The body is not valid JSON")
 
 
 def introspection(auth: AuthServices) -> FastHandler:
@@ -34,6 +44,7 @@ def introspection(auth: AuthServices) -> FastHandler:
 
         Raises:
             ServiceAuthenticationError: Not one of our services.
+            MalformedJsonError: The body is not JSON.
             InvalidInputError: The body is not `{"token": "..."}`.
             TokenRefusedError: The token is not good.
         """
@@ -43,7 +54,7 @@ def introspection(auth: AuthServices) -> FastHandler:
         except msgspec.ValidationError as error:
             raise _wrong_shape(error) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InvalidInputError("The body is not valid JSON") from error
+            raise MalformedJsonError from error
         claims = await checks.claims_of(token)
         known = rendered.get(id(claims))
         if known is not None and known[0] is claims:
@@ -62,8 +73,8 @@ def introspection(auth: AuthServices) -> FastHandler:
 def _wrong_shape(error: msgspec.ValidationError) -> InvalidInputError:
     """Name the member that is wrong, as the documented route does."""
     text = str(error)
-    found = _FIELD.findall(text)
-    path = found[-1] if found else ""
+    found = _FIELD.search(text)
+    path = found[1] if found else _WHOLE_BODY
     return InvalidInputError(
         "The request does not have the documented shape",
         errors=((path, text.partition(" - ")[0]),),

@@ -1,0 +1,162 @@
+"""A real instance of the auth service: a process of its own, as `caas up` would run it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from caas.kernel.ids import new_id
+
+SECRET = "integration-test-service-secret"  # noqa: S105 - of a process that lives for one test
+PEPPER = "5c" * 32
+START_MAX_S = 20.0
+PASSWORD = "Correct-horse-7"  # noqa: S105 - as above
+OK, CREATED = 200, 201
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an instance answered."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+    text: str
+
+
+class Instance:
+    """One running process of the service."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str, log: Path) -> None:
+        self.process = process
+        self.url = url
+        self.log = log
+        self.http: aiohttp.ClientSession = aiohttp.ClientSession(
+            url, connector=aiohttp.TCPConnector(limit=200)
+        )
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        service: bool = False,
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send a request, as a service and as a bearer when told so."""
+        sent = dict(headers or {})
+        if service:
+            sent["x-service-secret"] = SECRET
+        if token is not None:
+            sent["authorization"] = f"Bearer {token}"
+        async with self.http.request(method, path, json=body, headers=sent) as answer:
+            text = await answer.text()
+            with contextlib.suppress(ValueError):
+                return Answer(
+                    answer.status, await answer.json(content_type=None), dict(answer.headers), text
+                )
+            return Answer(answer.status, None, dict(answer.headers), text)
+
+    async def post(self, path: str, body: Any = None, **options: Any) -> Answer:
+        """POST below `/api/v1/auth`."""
+        return await self.send("POST", f"/api/v1/auth{path}", body, **options)
+
+    async def register(self, email: str | None = None, plan: str = "business") -> dict[str, Any]:
+        """Register a company."""
+        made = await self.post(
+            "/client/register",
+            {
+                "company_name": "Acme",
+                "email": email or f"admin-{new_id()}@example.com",
+                "password": PASSWORD,
+                "plan": plan,
+            },
+        )
+        return _expect(made, CREATED)
+
+    async def session(self, api_key: str, external_id: str = "alice") -> dict[str, Any]:
+        """Open a session."""
+        opened = await self.post(
+            "/sdk/session",
+            {"user_external_id": external_id, "user_data": {"email": "alice@users.example.com"}},
+            headers={"x-api-key": api_key},
+        )
+        return _expect(opened, OK)
+
+    async def introspect(self, token: str) -> Answer:
+        """Ask as a service whether the token is good."""
+        return await self.post("/internal/validate", {"token": token}, service=True)
+
+    async def key_is_live(self, key: str) -> bool:
+        """Ask as a service whether the key is good."""
+        body = {"api_key": key, "ip_address": "127.0.0.1"}
+        return (await self.post("/internal/validate-api-key", body, service=True)).status == OK
+
+    async def stop(self) -> None:
+        """End the process in order."""
+        await self.http.close()
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(self.process.wait(), START_MAX_S)
+
+
+async def start_instance(
+    mongodb_url: str, redis_url: str, database: str, logs: Path, **environment: str
+) -> Instance:
+    """Start a process of the service and wait until it is ready."""
+    port = _free_port()
+    log = logs / f"auth-{port}.jsonl"
+    environ = {
+        **os.environ,
+        "MONGODB_URI": mongodb_url,
+        "REDIS_URL": redis_url,
+        "CAAS_MONGODB_DATABASE": database,
+        "CAAS_SERVICE_SECRET": SECRET,
+        "CAAS_KEY_PEPPER": PEPPER,
+        "CAAS_ACCESS_LOG": "all",
+        "CAAS_AUTH_REDIS_PREFIX": database,
+        "CAAS_AUTH_ARGON2_MEMORY_KIB": "1024",
+        "CAAS_AUTH_ARGON2_PASSES": "1",
+        **environment,
+    }
+    command = [
+        sys.executable, "-m", "granian", "--interface", "asgi", "--loop", "uvloop",
+        "--workers", "1", "--host", "127.0.0.1", "--port", str(port), "--no-ws",
+        "--factory", "caas.auth.app:create_app",
+    ]  # fmt: skip
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environ, stdout=output, stderr=output
+        )
+    instance = Instance(process, f"http://127.0.0.1:{port}", log)
+    async with asyncio.timeout(START_MAX_S):
+        while True:
+            if process.returncode is not None:
+                raise RuntimeError(log.read_text())
+            try:
+                if (await instance.send("GET", "/internal/ready")).status == OK:
+                    return instance
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+def _expect(answer: Answer, status: int) -> dict[str, Any]:
+    if answer.status != status:
+        raise AssertionError(answer.text)
+    return dict(answer.body)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

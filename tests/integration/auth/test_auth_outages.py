@@ -1,0 +1,89 @@
+"""Redis away, Redis empty: no lie on either side, and recovery without anyone's help."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from caas.stack.servers import EmbeddedRedis
+from caas.testing.auth_instance import Answer, start_instance
+
+pytestmark = [pytest.mark.anyio, pytest.mark.integration]
+
+SOON_S = 15.0
+
+
+async def _until(ask: Callable[[], Awaitable[Answer]], status: int) -> Answer:
+    """Ask until the answer has that status."""
+    async with asyncio.timeout(SOON_S):
+        while True:
+            answer = await ask()
+            if answer.status == status:
+                return answer
+
+
+async def test_redis_outage_and_loss_of_its_data(
+    mongodb_url: str, database: str, tmp_path: Path
+) -> None:
+    """What was ended before stays ended after, also for an instance that starts later."""
+    redis = EmbeddedRedis(tmp_path / "redis", tmp_path / "logs")
+    redis.start()
+    instance = await start_instance(mongodb_url, redis.url, database, tmp_path)
+    tenant = await instance.register()
+    before, during, stays = [await instance.session(tenant["api_key"]) for _ in range(3)]
+    for session in (before, during, stays):
+        assert (await instance.introspect(session["access_token"])).status == 200
+    assert (await instance.post("/sdk/logout", token=before["access_token"])).status == 200
+
+    redis.kill()
+
+    # A token in memory is not vouched for when nobody can say whether it was revoked.
+    deaf = await _until(lambda: instance.introspect(stays["access_token"]), 503)
+    assert deaf.body["type"] == "urn:caas:error:revocations_unknown"
+    assert (await instance.post("/sdk/logout", token=during["access_token"])).status == 503
+    ready = await instance.send("GET", "/internal/ready")
+    assert ready.status == 503
+    assert ready.body["dependencies"]["mongodb"] == "up"
+
+    # The same port with an empty data directory: everything that Redis knew is lost.
+    empty = EmbeddedRedis(tmp_path / "empty", tmp_path / "logs", port=redis.port)
+    empty.start()
+    await _until(lambda: instance.introspect(stays["access_token"]), 200)
+    assert (await instance.introspect(before["access_token"])).status == 401
+    assert (await instance.post("/sdk/logout", token=during["access_token"])).status == 200
+
+    late = await start_instance(mongodb_url, empty.url, database, tmp_path)
+    for session in (before, during):
+        refused = await _until(partial(late.introspect, session["access_token"]), 401)
+        assert refused.body["error"] == "Session invalid"
+    assert (await late.introspect(stays["access_token"])).status == 200
+    for one in (instance, late):
+        await one.stop()
+    empty.kill()
+
+
+async def test_end_that_was_stored_and_not_announced_is_announced_later(
+    mongodb_url: str, database: str, tmp_path: Path
+) -> None:
+    """The caller heard 503 and went away; the session ends all the same."""
+    redis = EmbeddedRedis(tmp_path / "redis", tmp_path / "logs")
+    redis.start()
+    instance = await start_instance(mongodb_url, redis.url, database, tmp_path)
+    tenant = await instance.register()
+    session = await instance.session(tenant["api_key"])
+    token = session["access_token"]
+    assert (await instance.introspect(token)).status == 200
+    redis.kill()
+
+    # Within the second in which the feed still counts as live, the end is stored and then fails
+    # to be announced.
+    refused = await instance.post("/sdk/logout", token=token)
+    assert refused.status == 503
+
+    again = EmbeddedRedis(tmp_path / "redis", tmp_path / "logs", port=redis.port)
+    again.start()
+    await _until(lambda: instance.introspect(token), 401)
+    await instance.stop()
+    again.kill()
