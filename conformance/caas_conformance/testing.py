@@ -7,7 +7,6 @@ import asyncio
 import secrets
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from time import time_ns
 from typing import Any, Self
@@ -92,10 +91,13 @@ class ScriptedService:
         self.routes[method, path] = said if callable(said) else lambda _: said
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        try:
             while await self._one(reader, writer):
                 pass
-        writer.close()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         message = _Message()
@@ -251,6 +253,7 @@ class ThreadedServices:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)  # closed transports let go of their sockets in the next turn
 
 
 def _attributes(asked: Asked, members: dict[str, str]) -> list[dict[str, Any]]:

@@ -108,7 +108,7 @@ class Answer:
         if self._json is _UNREAD:
             try:
                 self._json = msgspec.json.decode(self.content) if self.content else MISSING
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self._json = MISSING
         return self._json
 

@@ -1,0 +1,131 @@
+"""A run that is stopped, or killed, leaves a report that is not green."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from caas_conformance.recovery import recover_killed_runs
+from caas_conformance.testing import Asked, Said, ScriptedService, ThreadedServices
+from caas_conformance.verdicts import exit_code
+from caas_reports.formats import run_json
+from caas_reports.model import Run, Status, Verdict
+
+WAIT_S = 20.0
+SUITE = """
+import sys
+from caas_conformance import commands
+from caas_conformance.definition import Phase
+from caas_conformance.requirements import Registry
+from caas_reports.model import Requirement
+
+PHASE = Phase("Z01", "Made for the test", "Cases of one test.")
+
+async def body(t):
+    answer = await t.auth.get("/" + ("hang" if hangs(len(seen)) else "quick"), timeout_s=20)
+    with t.check("status", "the status is right") as check:
+        check.status(answer, 200)
+
+seen = []
+def hangs(n):
+    seen.append(n)
+    return n == 1
+
+for number in range(1, 5):
+    PHASE.case(f"Z01.0{number}", f"Case {number}", proves="It.", requirements=["R"])(body)
+commands.load_suite = lambda: commands.Suite(
+    [PHASE], Registry({"R": Requirement(id="R", text="keep it", source="design")}, frozenset())
+)
+commands.conformance(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def hanging() -> Iterator[tuple[ScriptedService, Path]]:
+    """A service that answers `/quick` and touches a pipe when `/hang` is asked, then hangs."""
+    service = ScriptedService("auth-service")
+    reached, told = os.pipe()
+
+    async def hang(_: Asked) -> Said:
+        import asyncio  # noqa: PLC0415 - in the service's own loop
+
+        os.write(told, b"x")
+        await asyncio.Event().wait()
+        return Said()
+
+    service.route("GET", "/quick", Said(200, {}))
+    service.route("GET", "/hang", hang)
+    with ThreadedServices(service):
+        yield service, Path(f"/dev/fd/{reached}")
+    os.close(reached)
+    os.close(told)
+
+
+def start(service: ScriptedService, state: Path, suite: Path) -> subprocess.Popen[str]:
+    """Start a run of four cases whose second hangs."""
+    suite.write_text(SUITE)
+    return subprocess.Popen(
+        [sys.executable, str(suite), "run", "-n", "1", "--no-telemetry", "--state-dir", str(state),
+         "--url", f"auth-service={service.url}"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def wait_until_it_hangs(pipe: Path) -> None:
+    """Return when the second case waits for its answer."""
+    assert os.read(int(pipe.name), 1) == b"x"
+
+
+def the_run(state: Path) -> Run:
+    """Read the newest run."""
+    return run_json.read(state / "runs" / "latest")
+
+
+def test_an_interrupt_ends_in_order_with_reports(
+    hanging: tuple[ScriptedService, Path], tmp_path: Path
+) -> None:
+    """What was judged stays judged, what ran is aborted, what was planned is not_run."""
+    service, pipe = hanging
+    process = start(service, tmp_path / "state", tmp_path / "suite.py")
+    wait_until_it_hangs(pipe)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=WAIT_S)
+
+    run = the_run(tmp_path / "state")
+    assert process.returncode == 3, output
+    assert run.status is Status.ABORTED
+    assert [case.verdict for case in run.cases] == [
+        Verdict.PASSED, Verdict.ERROR, Verdict.NOT_RUN, Verdict.NOT_RUN,
+    ]  # fmt: skip
+    assert run.cases[1].attempts[0].status is Status.ABORTED
+    assert run.cases[1].attempts[0].exchanges[0].url.endswith("/hang")
+    assert "aborted by SIGINT" in run.cases[3].reason
+    assert (tmp_path / "state" / "runs" / "latest" / "report.html").exists()
+
+
+def test_a_killed_run_is_finished_by_the_next_one(
+    hanging: tuple[ScriptedService, Path], tmp_path: Path
+) -> None:
+    """Nobody could write anything any more, and still no green report lies there."""
+    service, pipe = hanging
+    runs = tmp_path / "state" / "runs"
+    process = start(service, tmp_path / "state", tmp_path / "suite.py")
+    wait_until_it_hangs(pipe)
+    assert recover_killed_runs(runs) == []  # it still runs
+    process.kill()
+    process.communicate(timeout=WAIT_S)
+
+    left = the_run(tmp_path / "state")
+    assert (left.status, left.verdict, exit_code(left)) == (Status.RUNNING, Verdict.NOT_RUN, 3)
+
+    recovered = recover_killed_runs(runs)
+    run = the_run(tmp_path / "state")
+    assert [path.name for path in recovered] == [run.run_id]
+    assert (run.status, run.verdict, exit_code(run)) == (Status.ABORTED, Verdict.ERROR, 3)
+    assert [case.verdict for case in run.cases] == [Verdict.PASSED, *[Verdict.NOT_RUN] * 3]
+    assert "killed" in run.cases[1].reason
+    assert recover_killed_runs(runs) == []
