@@ -252,13 +252,18 @@ def _administration(case_id: str, path: str, verb: str, baseline: list[int]) -> 
     )
     async def unknown_account(t: CaseContext) -> None:
         """Red when a key is made for nobody, or the answer is a 5xx."""
-        body = {"client_id": ops.UNKNOWN_ID}
-        if verb == "revoke":
-            body["key"] = "secondary"
+        tenant = await t.tenants.register()
+        await _rotated(t, tenant)
+        members = {"key": "secondary"} if verb == "revoke" else {}
+        body = {"client_id": ops.UNKNOWN_ID, **members}
         answer = await t.auth.post(path, json=body, headers=t.service_secret())
         with t.check("not-found", "there is no such account") as check:
             check.problem(answer, 404)
             check.absent(answer, "secondary_key")
+        known = await ops.administer_key(t, path, tenant, **members)
+        with t.check("known", f"while an account that exists can {verb} its key") as check:
+            check.status(known, 200)
+            check.matches(known.at("message"), str)
 
 
 _administration("S03.10", ops.ROTATE, "rotate", [15])

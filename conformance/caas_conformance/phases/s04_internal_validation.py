@@ -112,11 +112,18 @@ def _malformed(case_id: str, path: str, what: str, body: Any, member: str) -> No
     )
     async def refused(t: CaseContext) -> None:
         """Red when the shape reaches the database, or the answer is a 5xx."""
+        tenant = await t.tenants.register()
+        session = await tenant.session()
         answer = await t.auth.post(path, json=body, headers=t.service_secret())
         with t.check("refused", "it is a 400 that names the member") as check:
             check.problem(answer, 400)
             check.contains(answer.text, member)
             check.absent(answer, "client", "payload")
+        key = await ops.validate_key(t, tenant.api_key)
+        token = await ops.introspect(t, session.access_token)
+        with t.check("good-answered", "while well-formed questions are answered") as check:
+            check.equal(key.at("valid"), expected=True)
+            check.equal(token.at("valid"), expected=True)
 
 
 for _shape in (

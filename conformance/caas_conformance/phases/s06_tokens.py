@@ -278,6 +278,7 @@ for _row in (
 )
 async def token_is_required(t: CaseContext) -> None:
     """Red when a missing token is treated as an invalid one, or becomes a 5xx."""
+    session = await (await t.tenants.register()).session()
     bodies: dict[str, object] = {
         "missing": {},
         "null": {"token": None},
@@ -290,3 +291,7 @@ async def token_is_required(t: CaseContext) -> None:
             check.problem(answer, 400)
             check.contains(answer.text, "token")
             check.absent(answer, "payload")
+    live = await ops.validate(t, session.access_token)
+    with t.check("live-accepted", "while a live token is recognised") as check:
+        check.status(live, 200)
+        check.equal(live.at("valid"), expected=True)

@@ -257,3 +257,9 @@ async def secrets_are_not_repeated(t: CaseContext) -> None:
             check.between(answer.at("status"), 400, 499)
             check.lacks(answer.text, canary)
             check.lacks(answer.text, token)
+    form = {"company_name": t.unique("Canary Ltd"), "email": t.email("canary"), "password": canary}
+    accepted = ops.keep_secret(t, await t.auth.post(ops.REGISTER, json=form))
+    with t.check("canary-was-read", "while the same password, well sent, registers") as check:
+        check.status(accepted, 201)
+        check.matches(accepted.at("api_key"), ops.API_KEY)
+        check.lacks(accepted.text, canary)

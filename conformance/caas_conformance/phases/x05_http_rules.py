@@ -243,6 +243,10 @@ def _unknown(case_id: str, service: str) -> None:
             with t.check(f"missing-{name}", f"GET {name} path is a 404") as check:
                 refusal(check, answer, 404)
                 check.lacks(answer.text, canary)
+        known = await client.get(ROUTES[service]["get"])
+        with t.check("known", "while a known path is served") as check:
+            check.status(known, 200)
+            check.matches(known.body, dict)
 
 
 _unknown("X05.05", "auth-service")
@@ -321,6 +325,7 @@ def _cors(case_id: str, service: str) -> None:
                 for one in (answer, preflight):
                     check.no_header(one, "access-control-allow-origin")
                     check.no_header(one, "access-control-allow-credentials")
+                check.contains(answer.header("vary"), "Origin")
 
 
 _cors("X05.07", "auth-service")
