@@ -5,7 +5,9 @@ streaming answer and the watcher the disconnect. They all go through an `Inbound
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from itertools import takewhile
 from typing import Any
 
 from litestar.types import Receive
@@ -27,14 +29,14 @@ class Inbound:
         gone: Whether the client has left.
     """
 
-    __slots__ = ("_complete", "_listener", "_overdue", "_receive", "_timer", "_watched", "gone")
+    __slots__ = ("_complete", "_keeper", "_listener", "_overdue", "_receive", "_watched", "gone")
 
     def __init__(self, receive: Receive, *, has_body: bool) -> None:
         self._receive = receive
         # Without a body nothing is read, unless somebody waits for the disconnect.
         self._complete = not has_body
         self._listener: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._keeper: WatchKeeper | None = None
         self._watched: asyncio.Task[Any] | None = None
         self._overdue = False
         self.gone = False
@@ -69,7 +71,7 @@ class Inbound:
             if not message.get("more_body", False):
                 self._complete = True
                 if self._overdue:
-                    self._start_watching()
+                    self.start_watching()
             if chunk:
                 yield chunk
 
@@ -94,21 +96,22 @@ class Inbound:
             self._listener = asyncio.get_running_loop().create_task(self._listen())
         await asyncio.shield(self._listener)
 
-    def watch(self) -> None:
+    def watch(self, keeper: "WatchKeeper") -> None:
         """Cancel the current task when the client leaves before `close` is called."""
         self._watched = asyncio.current_task()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(WATCH_AFTER_S, self._start_watching)
+        keeper.add(self)
+        self._keeper = keeper
 
     def close(self) -> None:
         """Stop watching; nothing of this request runs on."""
         self._watched = None
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._keeper is not None:
+            self._keeper.discard(self)
         if self._listener is not None:
             self._listener.cancel()
 
-    def _start_watching(self) -> None:
+    def start_watching(self) -> None:
+        """Listen from now on, or once the body is complete."""
         self._overdue = True
         # A handler that still reads its body learns of a disconnect there.
         if self._complete and self._listener is None and self._watched is not None:
@@ -120,3 +123,37 @@ class Inbound:
         self.gone = True
         if self._watched is not None:
             self._watched.cancel()
+
+
+class WatchKeeper:
+    """Starts the watching of requests that run longer than `WATCH_AFTER_S`.
+
+    One timer for all of them: a timer for each request costs more than most requests' own work.
+    """
+
+    __slots__ = ("_armed", "_young")
+
+    def __init__(self) -> None:
+        self._young: dict[Inbound, float] = {}  # in order of their start
+        self._armed = False
+
+    def add(self, inbound: Inbound) -> None:
+        """Watch *inbound* once it is old enough."""
+        self._young[inbound] = time.monotonic()
+        if not self._armed:
+            self._armed = True
+            asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._sweep)
+
+    def discard(self, inbound: Inbound) -> None:
+        """Forget *inbound*; it has ended."""
+        self._young.pop(inbound, None)
+
+    def _sweep(self) -> None:
+        due = time.monotonic() - WATCH_AFTER_S
+        old = list(takewhile(lambda inbound: self._young[inbound] <= due, self._young))
+        for inbound in old:
+            del self._young[inbound]
+            inbound.start_watching()
+        self._armed = bool(self._young)
+        if self._armed:
+            asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._sweep)

@@ -16,7 +16,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from caas.runtime import edge_limits as limits
-from caas.runtime.body import Inbound
+from caas.runtime.body import Inbound, WatchKeeper
 from caas.runtime.cors import CorsPolicy
 from caas.runtime.deadline import parse_deadline, set_deadline
 from caas.runtime.fast import FastHandler, FastRequest, FastResponse, RawHandler
@@ -80,7 +80,8 @@ class Edge:
     """
 
     __slots__ = (
-        "_fast", "_idempotency", "_options", "_own", "_prefixes", "litestar", "proxy", "routes",
+        "_fast", "_idempotency",
+        "_keeper", "_options", "_own", "_prefixes", "litestar", "proxy", "routes",
     )  # fmt: skip
 
     def __init__(
@@ -96,6 +97,7 @@ class Edge:
         self.routes = routes
         self.proxy = sorted(proxy.items(), key=lambda item: -len(item[0]))
         self._options = options
+        self._keeper = WatchKeeper()
         self._prefixes = tuple(prefix for prefix, _ in self.proxy)
         self._own = dict(own_routes)
         self._fast: dict[tuple[str, bytes], FastHandler] = {}
@@ -248,7 +250,7 @@ class Edge:
         limit = self._options.body_max_bytes
         limits.check_declared_size(request.fields, limit)
         request._stream = lambda: inbound.stream(limit)  # noqa: SLF001 - set by the edge alone
-        inbound.watch()
+        inbound.watch(self._keeper)
         await reply.respond(await raw(request))
 
     async def _route_litestar(
@@ -260,7 +262,7 @@ class Edge:
             request.body = await self._read_body(request, inbound)
         else:
             # A write is never cut short: half an effect is worse than an unread answer.
-            inbound.watch()
+            inbound.watch(self._keeper)
 
         async def run(send: Send) -> None:
             await self.litestar(scope, inbound.hand_over(request.body), send)
