@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from caas.contracts.auth_api import ExternalId, Plan, Preference, ShortText, Text
+from caas.contracts.auth import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS
+from caas.contracts.auth_api import ExternalId, Plan, Preference
 from caas.contracts.auth_internal import KeyPage, KeyRecord, NewKey, TenantUsage
 from caas.gateway.domain import (
     LOCALE_MAX_CHARS,
@@ -16,6 +17,11 @@ from caas.gateway.service.tenants import Company
 from caas.kernel import wire
 
 SCOPES_MAX = 50
+COMPANY_NAME_MAX_CHARS = 120
+KEY_NAME_MAX_CHARS = 100
+# Some character that is not a space, and no control character or line separator.
+_UNPRINTABLE = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+NAME_PATTERN = rf"^[^{_UNPRINTABLE}]*[^\s{_UNPRINTABLE}][^{_UNPRINTABLE}]*$"
 CREDENTIAL_MAX_CHARS = 256
 
 Locale = Annotated[
@@ -34,6 +40,13 @@ Timezone = Annotated[
         examples=["UTC", "Europe/Vienna"],
         extra_json_schema={"enum": sorted(timezone_names())},
     ),
+]
+CompanyName = Annotated[
+    str, Meta(min_length=1, max_length=COMPANY_NAME_MAX_CHARS, pattern=NAME_PATTERN)
+]
+KeyName = Annotated[str, Meta(min_length=1, max_length=KEY_NAME_MAX_CHARS, pattern=NAME_PATTERN)]
+Scope = Annotated[
+    str, Meta(extra_json_schema={"enum": sorted({*ADMIN_PERMISSIONS, *SCOPE_SHORTHANDS})})
 ]
 Credential = Annotated[str, Meta(max_length=CREDENTIAL_MAX_CHARS)]
 
@@ -104,7 +117,7 @@ class UpdateTenant(wire.Request, frozen=True, kw_only=True):
     """PUT /v1/tenant/settings; one of the two has to change something."""
 
     settings: SettingsBody = SettingsBody()
-    company_name: Text | None = None
+    company_name: CompanyName | None = None
 
 
 class UsageView(wire.Response, frozen=True, kw_only=True):
@@ -131,9 +144,9 @@ class UsageView(wire.Response, frozen=True, kw_only=True):
 class CreateKey(wire.Request, frozen=True, kw_only=True):
     """POST /v1/auth/api-keys."""
 
-    name: ShortText
+    name: KeyName
     scopes: Annotated[
-        list[ShortText],
+        list[Scope],
         Meta(
             max_length=SCOPES_MAX,
             description="Permission names, or `read` and `write`; no more than the caller holds.",
