@@ -187,6 +187,7 @@ class Supervisor:
         """Front doors first, then the other services, then the data servers."""
         begun = time.monotonic()
         self._sender.send(StepStarted(name="stop"))
+        self._watch.stop_asking()
         for instance in self._instances:
             instance.listener.close()
         services = list(self._services.values())

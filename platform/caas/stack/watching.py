@@ -97,7 +97,7 @@ class Watch:
                 late = "; ".join(f"{each.process.name}: {_answer(each)}" for each in waiting)
                 raise StackError(f"not ready within {deadline_s:g} s: {late}; see `caas logs`")
             self._wait(deadline)
-        self._forget_probes()
+        self.stop_asking()
 
     def run_until_stop(self, tick_s: float, on_tick: Callable[[], None]) -> None:
         """Restart what dies until a stop is asked for; call *on_tick* every *tick_s*."""
@@ -123,8 +123,15 @@ class Watch:
 
     def close(self) -> None:
         """Give up all probes and the selector."""
-        self._forget_probes()
+        self.stop_asking()
         self.selector.close()
+
+    def stop_asking(self) -> None:
+        """Ask no service for readiness any more."""
+        for each in self.all:
+            if each.probe:
+                each.probe.close()
+                each.probe = None
 
     def close_in_child(self) -> None:
         """Close a forked child's copies, without touching what the parent still uses.
@@ -182,12 +189,6 @@ class Watch:
             if each.probe and each.probe.ready:
                 each.probe = None
                 self._notice("info", f"{each.process.name} is back (restart {each.restarts})")
-
-    def _forget_probes(self) -> None:
-        for each in self.all:
-            if each.probe:
-                each.probe.close()
-                each.probe = None
 
 
 def how_ended(status: int) -> str:
