@@ -122,6 +122,7 @@ def build_document(
         f"Problem{status}": problem_response(status) for status in _DESCRIPTIONS
     }
     components["parameters"] = {"IdempotencyKey": idempotency_parameter()}
+    _widen_unions(document)
     if extra is not None:
         _merge(document, extra())
     for path, item in document.get("paths", {}).items():
@@ -267,3 +268,16 @@ def _is_free_text(schema: Document) -> bool:
     return schema.get("type") == "string" and schema.keys().isdisjoint(
         {"format", "pattern", "enum", "const"}
     )
+
+
+def _widen_unions(node: Any) -> None:
+    """Write `anyOf` where `oneOf` would refuse 0, which is an integer and a number."""
+    if isinstance(node, list):
+        for item in node:
+            _widen_unions(item)
+    elif isinstance(node, dict):
+        kinds = {item.get("type") for item in node.get("oneOf", ()) if isinstance(item, dict)}
+        if {"integer", "number"} <= kinds:
+            node["anyOf"] = node.pop("oneOf")
+        for value in node.values():
+            _widen_unions(value)
