@@ -52,11 +52,11 @@ def script(
         return f"[==[{text}]==]"
 
     lines = [f"wrk.method = {quoted(method)}"]
-    lines += [f"wrk.headers[{quoted(k)}] = {quoted(v)}" for k, v in headers.items()]
+    lines += [f"wrk.headers[ {quoted(k)} ] = {quoted(v)}" for k, v in headers.items()]
     lines += ["local requests = {}", "local n = 0", "init = function(args)"]
     for variant in variants:
         own = {k: v for k, v in variant.items() if k != "body"}
-        table = ", ".join(f"[{quoted(k)}] = {quoted(v)}" for k, v in {**headers, **own}.items())
+        table = ", ".join(f"[ {quoted(k)} ] = {quoted(v)}" for k, v in {**headers, **own}.items())
         body = quoted(variant["body"]) if "body" in variant else "nil"
         lines.append(f"  table.insert(requests, wrk.format(nil, nil, {{{table}}}, {body}))")
     lines += [
@@ -77,13 +77,13 @@ def drive(url: str, requests: Path, *, seconds: float) -> Load:
     Raises:
         GeneratorError: any answer was not a 2xx or 3xx, or a connection broke.
     """
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s"]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--latency", "-s"]
     done = subprocess.run(  # noqa: S603 - our own command line
         [*command, str(requests), url], capture_output=True, text=True, check=False
     )
     text = done.stdout
     totals = re.search(r"(\d+) requests in ([\d.]+)(us|ms|s|m),", text)
-    if done.returncode or totals is None:
+    if done.returncode or done.stderr or totals is None:  # a script that fails is only reported
         raise GeneratorError(f"wrk failed: {done.stderr or text}")
     if "Non-2xx" in text or "Socket errors" in text:
         raise GeneratorError(f"{url} answered with errors: {text}")

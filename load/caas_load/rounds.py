@@ -19,22 +19,33 @@ class Sample:
 
 @dataclass(slots=True)
 class Result:
-    """All rounds of one benchmark; ratios are paired within a round."""
+    """All rounds of one benchmark; ratios are paired within a round.
+
+    Attributes:
+        references: Contestants that are compared with another one than `reference`.
+        notes: Printed below the table.
+    """
 
     title: str
     unit: str
     reference: str
     goals: Mapping[str, float]
     samples: dict[str, list[Sample]] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def reference_of(self, name: str) -> list[Sample]:
+        """Return the samples that *name* is compared with."""
+        return self.samples[self.references.get(name, self.reference)]
 
     def ratio(self, name: str) -> float:
         """Return the median over rounds of *name*'s rate by the reference's."""
-        pairs = zip(self.samples[name], self.samples[self.reference], strict=True)
+        pairs = zip(self.samples[name], self.reference_of(name), strict=True)
         return statistics.median(ours.rate / theirs.rate for ours, theirs in pairs)
 
     def cpu_ratio(self, name: str) -> float:
         """Return the median over rounds of the CPU per unit by the reference's."""
-        pairs = zip(self.samples[name], self.samples[self.reference], strict=True)
+        pairs = zip(self.samples[name], self.reference_of(name), strict=True)
         return statistics.median(
             ours.cpu_us / theirs.cpu_us if theirs.cpu_us else 0.0 for ours, theirs in pairs
         )
@@ -85,3 +96,5 @@ def show(result: Result, console: Console) -> None:
             f"{p99:.1f} ms" if p99 else "",
         )
     console.print(table)
+    for note in result.notes:
+        console.print(note)
