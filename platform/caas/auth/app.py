@@ -51,6 +51,8 @@ from caas.runtime.settings import RuntimeSettings
 from caas.runtime.tokens import KeySet, TokenVerifier
 from caas_observability.logs import get_logger
 
+FEED_AWAITED_S = 1.0  # so that the first look finds it ready: "not yet" is kept for 0.5 s
+
 _log = get_logger("caas.auth")
 
 Probe = Callable[[], Awaitable[None]]
@@ -128,6 +130,7 @@ class _Running:
             raise
         self.feed.subscribe(self._on_event)
         await self.feed.start()
+        await self.feed.wait_live(FEED_AWAITED_S)
         self._run_every(FLUSH_INTERVAL_S, self.uses.flush)
         self._run_every(RELOAD_INTERVAL_S, self.keys.load)
         self._run_every(RELAY_INTERVAL_S, self._relay)
