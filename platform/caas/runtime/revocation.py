@@ -22,6 +22,7 @@ from caas.contracts.auth import (
     SessionsRevoked,
 )
 from caas.kernel.errors import UnavailableError
+from caas_observability.logs import get_logger
 
 HEARTBEAT_MS = 250
 READ_TIMEOUT_S = 0.75
@@ -39,6 +40,7 @@ FIELD = b"e"
 Subscriber = Callable[[RevocationEvent], None]
 
 _decoder = msgspec.json.Decoder(RevocationEvent)
+_log = get_logger("caas.runtime.revocation")
 
 
 class RevocationsUnknownError(UnavailableError):
@@ -138,6 +140,7 @@ class RevocationFeed:
     async def start(self) -> None:
         """Begin to follow; returns at once, see `wait_live`."""
         self._task = asyncio.create_task(self._follow(), name="revocation-feed")
+        self._task.add_done_callback(_say_why_it_ended)
 
     async def wait_live(self, timeout_s: float) -> bool:
         """Wait until the history has been read; tell whether that happened in time."""
@@ -202,6 +205,12 @@ class RevocationFeed:
     def _resume(self) -> None:
         if self._on_resume is not None and (self._resuming is None or self._resuming.done()):
             self._resuming = asyncio.ensure_future(self._on_resume())
+
+
+def _say_why_it_ended(task: asyncio.Task[None]) -> None:
+    """Log the bug that ended the feed; without it the instance answers 503 from now on."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("the revocation feed broke", exc_info=error)
 
 
 def _entries(replies: object) -> list[tuple[bytes, dict[bytes, bytes]]]:

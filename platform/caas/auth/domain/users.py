@@ -1,5 +1,6 @@
 """End users of a tenant, and what they may change of themselves."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,8 @@ NAME_MAX_CHARS = 100
 PREFERENCES_MAX = 50
 PREFERENCE_KEY_MAX_CHARS = 64
 PREFERENCE_TEXT_MAX_CHARS = 500
+
+_SETTING_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 Preference = str | int | float | bool | None
 UserStatus = Literal["active", "suspended"]
@@ -63,8 +66,8 @@ def check_settings(settings: Mapping[str, Preference], *, path: str) -> None:
     for key, value in settings.items():
         if not key or len(key) > PREFERENCE_KEY_MAX_CHARS:
             raise FieldInvalidError(path, f"keys have 1 to {PREFERENCE_KEY_MAX_CHARS} characters")
-        if key.startswith("$") or "." in key or not key.isprintable():
-            raise FieldInvalidError(path, "keys hold no dot, leading $ or control character")
+        if not _SETTING_NAME.fullmatch(key):
+            raise FieldInvalidError(path, "keys are letters, digits, _ and -")
         if isinstance(value, str) and len(value) > PREFERENCE_TEXT_MAX_CHARS:
             raise FieldInvalidError(
                 f"{path}.{key}", f"at most {PREFERENCE_TEXT_MAX_CHARS} characters"

@@ -8,7 +8,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 from msgspec import UnsetType
 
-from caas.auth.errors import ApiKeyMissingError, ClientNotFoundError, FieldInvalidError
+from caas.auth.errors import ApiKeyMissingError, ClientNotFoundError
 from caas.auth.service.sdk_sessions import Caller
 from caas.auth.service.services import AuthServices
 from caas.contracts.auth import Claims, TokenType
@@ -92,14 +92,13 @@ def managed_client(request: AnyRequest, named: str | UnsetType | None) -> Client
     """Return the account that the caller of `service_or_administrator` may manage.
 
     Raises:
-        FieldInvalidError: A service did not say which account.
-        ClientNotFoundError: An administrator named another account than their own.
+        ClientNotFoundError: A service named none, or an administrator another than their own.
     """
     claims: Claims | None = request.state.claims
     given = named if isinstance(named, str) else None
     if claims is None:
         if given is None:
-            raise FieldInvalidError("client_id", "is required")
+            raise ClientNotFoundError
         return ClientId(given)
     own = claims.client_id
     if own is None or (given is not None and given != own):

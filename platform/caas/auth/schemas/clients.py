@@ -6,7 +6,14 @@ from msgspec import UNSET, Meta, UnsetType
 
 from caas.auth.domain.clients import Plan
 from caas.auth.domain.keys import KeyPlace
-from caas.auth.schemas.fields import ClientIdText, Password, Text
+from caas.auth.schemas.fields import (
+    ClientIdText,
+    CompanyName,
+    Email,
+    NewPassword,
+    Password,
+    Text,
+)
 from caas.auth.service.accounts import LoggedIn, Registered
 from caas.contracts.auth import CLIENT_TTL_S
 from caas.kernel import wire
@@ -15,9 +22,9 @@ from caas.kernel import wire
 class Register(wire.Request, frozen=True, kw_only=True):
     """POST /client/register."""
 
-    company_name: Text
-    email: Text
-    password: Password
+    company_name: CompanyName
+    email: Email
+    password: NewPassword
     plan: Plan = "free"
 
 

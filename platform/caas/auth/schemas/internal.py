@@ -6,12 +6,14 @@ from msgspec import Meta
 
 from caas.auth.domain.clients import Client, Plan, Status
 from caas.auth.domain.scopes import SCOPES_MAX
-from caas.auth.domain.users import Preference
 from caas.auth.schemas.fields import (
     AddressText,
+    CompanyName,
     Credential,
     ExternalId,
+    KeyName,
     OriginText,
+    Settings,
     ShortText,
     Text,
     UserAgentText,
@@ -20,11 +22,19 @@ from caas.auth.schemas.sdk import DeviceBody
 from caas.auth.service.key_check import KeyHolder
 from caas.auth.service.named_keys import ListedKey, MadeKey
 from caas.auth.service.tenants import Usage
-from caas.contracts.auth import Claims, permissions_of
+from caas.contracts.auth import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS, Claims, permissions_of
 from caas.kernel import wire
 from caas.kernel.clock import rfc3339
 
-Scopes = Annotated[list[ShortText], Meta(max_length=SCOPES_MAX)]
+Scope = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        extra_json_schema={"extra": {"enum": [*ADMIN_PERMISSIONS, *SCOPE_SHORTHANDS]}},
+    ),
+]
+Scopes = Annotated[list[Scope], Meta(max_length=SCOPES_MAX)]
+Permissions = Annotated[list[ShortText], Meta(max_length=SCOPES_MAX)]
 
 
 class ValidateApiKey(wire.Request, frozen=True, kw_only=True):
@@ -136,7 +146,7 @@ class TenantView(wire.Response, frozen=True, kw_only=True):
 class RenameTenant(wire.Request, frozen=True, kw_only=True):
     """PATCH /internal/tenants/{tenant_id}."""
 
-    company_name: Text
+    company_name: CompanyName
 
 
 class UsageView(wire.Response, frozen=True, kw_only=True):
@@ -163,10 +173,10 @@ class UsageView(wire.Response, frozen=True, kw_only=True):
 class MakeKey(wire.Request, frozen=True, kw_only=True):
     """POST /internal/tenants/{tenant_id}/api-keys; the caller vouches for the maker."""
 
-    name: Text
+    name: KeyName
     scopes: Scopes
     created_by: Text
-    maker_permissions: Scopes
+    maker_permissions: Permissions
 
 
 class KeyView(wire.Response, frozen=True, kw_only=True):
@@ -234,7 +244,7 @@ class AppToken(wire.Request, frozen=True, kw_only=True):
     ip_address: AddressText
     user_agent: UserAgentText = ""
     user_external_id: ExternalId | None = None
-    metadata: dict[str, Preference] | None = None
+    metadata: Settings | None = None
     device_info: DeviceBody = DeviceBody()
 
 

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, UnsetType, structs
 
 from caas.auth.domain.sessions import Device, Session
 from caas.auth.domain.users import Preference, User, UserData, UserStatus
-from caas.auth.schemas.fields import ExternalId, ShortText, Text, Token
+from caas.auth.schemas.fields import Email, ExternalId, PersonName, Settings, ShortText, Token
 from caas.auth.service.sdk_sessions import Opened, TokenPair
 from caas.contracts.auth import ACCESS_TTL_S, Claims
 from caas.kernel import wire
@@ -16,9 +16,9 @@ from caas.kernel.clock import rfc3339
 class UserDataBody(wire.Request, frozen=True, kw_only=True):
     """What the tenant says about the user; what is left out stays as it is."""
 
-    name: Text | None = None
-    email: Text | None = None
-    metadata: dict[str, Preference] | None = None
+    name: PersonName | None = None
+    email: Email | None = None
+    metadata: Settings | None = None
 
     def to_domain(self) -> UserData:
         """Return it as the use case takes it."""
@@ -219,5 +219,5 @@ class Profile(wire.Response, frozen=True, kw_only=True):
 class UpdateProfile(wire.Request, frozen=True, kw_only=True):
     """PUT /users/profile; what is left out stays as it is, one of them must be given."""
 
-    name: Text | UnsetType = UNSET
-    preferences: dict[str, Preference] | UnsetType = UNSET
+    name: PersonName | UnsetType = UNSET
+    preferences: Settings | UnsetType = UNSET

@@ -41,7 +41,7 @@ class Profiles:
             SessionInvalidError: The user is gone.
         """
         if name is None and preferences is None:
-            raise FieldInvalidError("", "give a name or preferences")
+            raise FieldInvalidError("name", "give a name, preferences, or both")
         if name is not None:
             name = parse_name(name, path="name", max_chars=NAME_MAX_CHARS)
         if preferences is not None:

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 from caas.auth.domain.clients import Client
 from caas.auth.domain.whitelists import ENTRIES_MAX, parse_network, parse_origin
-from caas.auth.errors import ClientNotFoundError, EntryNotFoundError, ListFullError
+from caas.auth.errors import (
+    ClientNotFoundError,
+    EntryNotFoundError,
+    FieldInvalidError,
+    ListFullError,
+)
 from caas.auth.ports import Announcer, ClientStore, Whitelist
 from caas.contracts.auth import TenantChanged
 from caas.kernel.ids import ClientId
@@ -41,8 +46,8 @@ class Whitelists:
             ClientNotFoundError: No such account.
             ListFullError: The list has `ENTRIES_MAX` entries.
         """
-        canonical = canonical_entry(whitelist, entry)
         client = await self._client(client_id)
+        canonical = canonical_entry(whitelist, entry)
         listed = await self.clients.list_entry(
             client_id, whitelist, canonical, entries_max=ENTRIES_MAX
         )
@@ -55,12 +60,14 @@ class Whitelists:
         """Remove an entry, in whatever spelling, and return its canonical form.
 
         Raises:
-            FieldInvalidError: It is no network, or no origin.
             ClientNotFoundError: No such account.
-            EntryNotFoundError: It is not listed.
+            EntryNotFoundError: It is not listed, as nothing is that is no network or origin.
         """
-        canonical = canonical_entry(whitelist, entry)
         client = await self._client(client_id)
+        try:
+            canonical = canonical_entry(whitelist, entry)
+        except FieldInvalidError:
+            raise EntryNotFoundError from None
         if not await self.clients.unlist_entry(client_id, whitelist, canonical):
             raise EntryNotFoundError
         await self._announce(client)
