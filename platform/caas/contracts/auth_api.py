@@ -12,15 +12,41 @@ from caas.kernel import wire
 
 TEXT_MAX_CHARS = 1000
 SHORT_TEXT_MAX_CHARS = 200
+COMPANY_NAME_MAX_CHARS = 120
+PERSON_NAME_MAX_CHARS = 100
+EMAIL_MAX_CHARS = 254
+PASSWORD_MIN_CHARS = 10
+PASSWORD_MAX_CHARS = 128
 EXTERNAL_ID_MAX_CHARS = 256
 TOKEN_TEXT_MAX_CHARS = 8192
-PREFERENCES_MAX = 50
+METADATA_MAX = 50
+METADATA_KEY_MAX_CHARS = 64
+
+# Begins with something that can be seen, and holds no control character or line separator.
+_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+NAME_PATTERN = rf"^ *[^\s{_CONTROLS}][^{_CONTROLS}]*$"
 
 Plan = Literal["free", "business", "enterprise"]
 Preference = str | int | float | bool | None
 
 Text = Annotated[str, Meta(max_length=TEXT_MAX_CHARS)]
 ShortText = Annotated[str, Meta(max_length=SHORT_TEXT_MAX_CHARS)]
+CompanyName = Annotated[
+    str, Meta(min_length=1, max_length=COMPANY_NAME_MAX_CHARS, pattern=NAME_PATTERN)
+]
+PersonName = Annotated[
+    str, Meta(min_length=1, max_length=PERSON_NAME_MAX_CHARS, pattern=NAME_PATTERN)
+]
+Email = Annotated[str, Meta(max_length=EMAIL_MAX_CHARS, extra_json_schema={"format": "email"})]
+NewPassword = Annotated[
+    str,
+    Meta(
+        min_length=PASSWORD_MIN_CHARS,
+        max_length=PASSWORD_MAX_CHARS,
+        description="Three of: small letters, capitals, digits, others. Never returned.",
+        extra_json_schema={"format": "password"},
+    ),
+]
 Password = Annotated[str, Meta(max_length=TEXT_MAX_CHARS, description="Never returned or logged.")]
 Token = Annotated[str, Meta(max_length=TOKEN_TEXT_MAX_CHARS)]
 Seconds = Annotated[int, Meta(description="Seconds the access token lives.")]
@@ -32,14 +58,27 @@ ExternalId = Annotated[
         description="The tenant's own name for the user.",
     ),
 ]
+Metadata = Annotated[
+    dict[str, Preference],
+    Meta(
+        max_length=METADATA_MAX,
+        extra_json_schema={
+            "propertyNames": {
+                "minLength": 1,
+                "maxLength": METADATA_KEY_MAX_CHARS,
+                "pattern": "^[A-Za-z0-9_-]+$",
+            }
+        },
+    ),
+]
 
 
 class Register(wire.Request, frozen=True, kw_only=True):
     """A company's registration."""
 
-    company_name: Text
-    email: Text
-    password: Password
+    company_name: CompanyName
+    email: Email
+    password: NewPassword
     plan: Plan = "free"
 
 
@@ -84,9 +123,9 @@ class ClientLogin(wire.Response, frozen=True, kw_only=True):
 class UserDataBody(wire.Request, frozen=True, kw_only=True):
     """What the tenant says about the user; what is left out stays as it is."""
 
-    name: Text | None = None
-    email: Text | None = None
-    metadata: dict[str, Preference] | None = None
+    name: PersonName | None = None
+    email: Email | None = None
+    metadata: Metadata | None = None
 
 
 class DeviceBody(wire.Request, frozen=True, kw_only=True):

@@ -4,24 +4,18 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from caas.contracts.auth import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS
-from caas.contracts.auth_api import ExternalId, Plan, Preference
+from caas.contracts.auth_api import NAME_PATTERN, CompanyName, ExternalId, Metadata, Plan
 from caas.contracts.auth_internal import KeyPage, KeyRecord, NewKey, TenantUsage
 from caas.gateway.domain import (
     LOCALE_MAX_CHARS,
     LOCALE_PATTERN,
     SettingsChange,
-    timezone_names,
 )
 from caas.gateway.service.tenants import Company
 from caas.kernel import wire
 
 SCOPES_MAX = 50
-COMPANY_NAME_MAX_CHARS = 120
 KEY_NAME_MAX_CHARS = 100
-# Some character that is not a space, and no control character or line separator.
-_UNPRINTABLE = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
-NAME_PATTERN = rf"^[^{_UNPRINTABLE}]*[^\s{_UNPRINTABLE}][^{_UNPRINTABLE}]*$"
 CREDENTIAL_MAX_CHARS = 256
 
 Locale = Annotated[
@@ -33,21 +27,8 @@ Locale = Annotated[
         examples=["en", "de-CH", "zh-Hant-TW"],
     ),
 ]
-Timezone = Annotated[
-    str,
-    Meta(
-        description="An IANA time zone.",
-        examples=["UTC", "Europe/Vienna"],
-        extra_json_schema={"enum": sorted(timezone_names())},
-    ),
-]
-CompanyName = Annotated[
-    str, Meta(min_length=1, max_length=COMPANY_NAME_MAX_CHARS, pattern=NAME_PATTERN)
-]
+Timezone = Annotated[str, Meta(description="An IANA time zone.", examples=["UTC", "Europe/Vienna"])]
 KeyName = Annotated[str, Meta(min_length=1, max_length=KEY_NAME_MAX_CHARS, pattern=NAME_PATTERN)]
-Scope = Annotated[
-    str, Meta(extra_json_schema={"enum": sorted({*ADMIN_PERMISSIONS, *SCOPE_SHORTHANDS})})
-]
 Credential = Annotated[str, Meta(max_length=CREDENTIAL_MAX_CHARS)]
 
 
@@ -146,7 +127,7 @@ class CreateKey(wire.Request, frozen=True, kw_only=True):
 
     name: KeyName
     scopes: Annotated[
-        list[Scope],
+        list[str],
         Meta(
             max_length=SCOPES_MAX,
             description="Permission names, or `read` and `write`; no more than the caller holds.",
@@ -220,7 +201,7 @@ class AppCredentials(wire.Request, frozen=True, kw_only=True):
     app_id: Annotated[Credential, Meta(description="The registered client's `client_id`.")]
     app_secret: Annotated[Credential, Meta(description="Its `api_secret`.")]
     user_external_id: ExternalId | None = None
-    metadata: dict[str, Preference] | None = None
+    metadata: Metadata | None = None
 
 
 class Logout(wire.Request, frozen=True, kw_only=True):

@@ -215,9 +215,13 @@ def _shape(kind: type) -> Any:
     return _without_prose(schema), _without_prose(components)
 
 
+# What readers of a document see and no decoder checks; the two sides write it differently.
+_PROSE = {"description", "title", "extra", "format", "propertyNames", "examples"}
+
+
 def _without_prose(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _without_prose(v) for k, v in value.items() if k not in {"description", "title"}}
+        return {k: _without_prose(v) for k, v in value.items() if k not in _PROSE}
     return [_without_prose(v) for v in value] if isinstance(value, list) else value
 
 

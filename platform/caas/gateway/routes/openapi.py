@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from caas.contracts.auth import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS
+from caas.gateway.domain import timezone_names
 from caas.gateway.routes.operations import BEARER, KEY, OPERATIONS, Operation
 from caas.gateway.routes.own import PAGE_DEFAULT, PAGE_MAX
 from caas.runtime.openapi import idempotency_parameter, problem_response
@@ -21,7 +23,7 @@ Document = dict[str, Any]
 
 
 def passed_on() -> Document:
-    """Return paths and schemas of every passed-on operation."""
+    """Return paths and schemas of every passed-on operation, and the own ones' vocabularies."""
     types = {
         kind: None
         for operation in OPERATIONS
@@ -36,7 +38,20 @@ def passed_on() -> Document:
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {
         "paths": paths,
-        "components": {"schemas": components, "responses": {"Problem502": problem_response(502)}},
+        "components": {
+            "schemas": components | _vocabularies(),
+            "responses": {"Problem502": problem_response(502)},
+        },
+    }
+
+
+def _vocabularies() -> Document:
+    """Return what the gateway's own schemas lack: values that come from lists, not from types."""
+    scopes = sorted({*ADMIN_PERMISSIONS, *SCOPE_SHORTHANDS})
+    zones = [None, *sorted(timezone_names())]
+    return {
+        "CreateKey": {"properties": {"scopes": {"items": {"enum": scopes}}}},
+        "SettingsBody": {"properties": {"timezone": {"enum": zones}}},
     }
 
 
