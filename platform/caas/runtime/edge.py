@@ -6,7 +6,6 @@ access log inside the span. A client can't make it answer 5xx.
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from caas.runtime import edge_limits as limits
 from caas.runtime.body import Inbound, WatchKeeper
+from caas.runtime.correlation import CorrelationIds
 from caas.runtime.cors import CorsPolicy
 from caas.runtime.deadline import parse_deadline, set_deadline
 from caas.runtime.fast import FastHandler, FastRequest, FastResponse, RawHandler
@@ -39,9 +39,7 @@ __all__ = [
     "RawHandler",
 ]
 
-CORRELATION_ID_MAX_CHARS = 128
 CLIENT_GONE_STATUS = 499  # in logs and metrics only, as nginx has it
-_CORRELATION_CHARS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _FAILED = 400
@@ -80,6 +78,7 @@ class Edge:
     """
 
     __slots__ = (
+        "_correlation",
         "_fast", "_idempotency",
         "_keeper", "_options", "_own", "_prefixes", "litestar", "proxy", "routes",
     )  # fmt: skip
@@ -98,6 +97,7 @@ class Edge:
         self.proxy = sorted(proxy.items(), key=lambda item: -len(item[0]))
         self._options = options
         self._keeper = WatchKeeper()
+        self._correlation = CorrelationIds()
         self._prefixes = tuple(prefix for prefix, _ in self.proxy)
         self._own = dict(own_routes)
         self._fast: dict[tuple[str, bytes], FastHandler] = {}
@@ -122,6 +122,7 @@ class Edge:
             for slash in (b"", b"/")
         }
         self._idempotency = idempotency
+        self._correlation = CorrelationIds()  # anew in each forked process
         self.routes.add_fast(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -136,7 +137,8 @@ class Edge:
         for name, value in http["headers"]:
             fields[name] = value
             size += len(name) + len(value)
-        correlation_id = _correlation_id(fields)
+        given = fields.get(b"x-correlation-id")
+        correlation_id = self._correlation.accept(given) or self._correlation.fresh()
         verb: str = http["method"]
         span = start_server_span(
             verb,
@@ -264,15 +266,13 @@ class Edge:
             # A write is never cut short: half an effect is worse than an unread answer.
             inbound.watch(self._keeper)
 
-        async def run(send: Send) -> None:
-            await self.litestar(scope, inbound.hand_over(request.body), send)
-
-        keeper = self._idempotency if b"idempotency-key" in request.fields else None
+        receive = inbound.hand_over(request.body)
         try:
+            keeper = self._idempotency if b"idempotency-key" in request.fields else None
             if keeper is not None and self.routes.is_idempotent(request.path, request.method):
-                await keeper.serve(request, run, reply)
+                await keeper.serve(request, lambda out: self.litestar(scope, receive, out), reply)
             else:
-                await run(reply)
+                await self.litestar(scope, receive, reply)
         finally:
             request.route = scope.get("path_template", "")
 
@@ -339,20 +339,6 @@ class Edge:
                 duration_ms=round(seconds * 1000, 3),
             )
         span.end()
-
-
-def _correlation_id(fields: dict[bytes, bytes]) -> str:
-    """Return the caller's id when it is well-formed, else a fresh random UUID."""
-    given = fields.get(b"x-correlation-id")
-    if (
-        given
-        and len(given) <= CORRELATION_ID_MAX_CHARS
-        and not given.translate(None, _CORRELATION_CHARS)
-    ):
-        return given.decode("ascii")
-    # A name for log lines, not a secret: `uuid4` costs three times as much.
-    h = f"{random.getrandbits(128):032x}"
-    return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:]}"
 
 
 def _span_attributes(scope: Any, fields: dict[bytes, bytes]) -> dict[str, Any]:

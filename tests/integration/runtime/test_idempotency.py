@@ -204,6 +204,7 @@ async def test_a_holder_that_dies_loses_its_key_by_expiry(
     late = asyncio.create_task(guard.serve(request(key), dead, Answered()))
     await asyncio.wait_for(dead.started.wait(), EVENT_MAX_S)
 
+    monkeypatch.undo()
     first, repeat = Answered(), Answered()
     route.effects = 10
     await guard.serve(request(key), route, first)

@@ -1,5 +1,6 @@
 """The edge's rules as properties."""
 
+import uuid
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
@@ -9,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caas.runtime import edge_limits as limits
+from caas.runtime.correlation import CORRELATION_CHARS, CorrelationIds
 from caas.runtime.deadline import DEADLINE_MAX_MS, parse_deadline
-from caas.runtime.edge import _CORRELATION_CHARS, _correlation_id
 from caas.runtime.headers import EDGE_OWNED, SECURITY_HEADERS, merge
 from caas.runtime.peers import PeerTrust
 from caas.runtime.problems import RefusalError
@@ -114,14 +115,20 @@ def test_a_hostile_body_is_judged(body: bytes) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_a_correlation_id_is_echoed_or_replaced(given_id: bytes) -> None:
-    """What comes out is always safe to log and to send."""
-    result = _correlation_id({b"x-correlation-id": given_id})
+def test_a_correlation_id_is_accepted_only_when_plain(sent: bytes) -> None:
+    """What comes back is always safe to log and to send."""
+    plain = 1 <= len(sent) <= 128 and set(sent) <= set(CORRELATION_CHARS)
 
-    assert 1 <= len(result) <= 128
-    assert set(result.encode()) <= set(_CORRELATION_CHARS)
-    echoed = 1 <= len(given_id) <= 128 and set(given_id) <= set(_CORRELATION_CHARS)
-    assert (result.encode() == given_id) is echoed
+    assert CorrelationIds().accept(sent) == (sent.decode() if plain else "")
+
+
+def test_fresh_correlation_ids_are_distinct_uuids() -> None:
+    """Within a process and between two."""
+    first, second = CorrelationIds(), CorrelationIds()
+    made = {ids.fresh() for _ in range(1000) for ids in (first, second)}
+
+    assert len(made) == 2000
+    assert all(uuid.UUID(text).version == 4 and str(uuid.UUID(text)) == text for text in made)
 
 
 @given(
