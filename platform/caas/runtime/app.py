@@ -22,6 +22,7 @@ from caas.runtime.peers import PeerTrust
 from caas.runtime.problems import Style, problem_handler
 from caas.runtime.routing import RouteTable
 from caas.runtime.settings import RuntimeSettings
+from caas.runtime.strict_body import StrictRequest
 from caas_observability.setup import configure
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -96,6 +97,7 @@ def create_service_app(  # noqa: PLR0913 - the whole of a service, by keyword
         lifespan=[run],
         logging_config=None,
         openapi_config=None,
+        request_class=StrictRequest,
         request_max_body_size=None,  # the edge has read and limited the body
     )
     edge = Edge(
