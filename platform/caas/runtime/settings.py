@@ -6,7 +6,7 @@ value stops the start with one line that names the variable, and never shows a s
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -33,6 +33,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
         trusted_proxies: Networks (CIDR) whose `x-forwarded-for` is believed; none by default.
         cors_origins: Exact origins that browsers may call from; none by default.
         access_log: `sampled` logs requests whose trace is sampled and every failed one.
+        token_cache_max: Verified tokens that a process remembers; 0 verifies each time.
     """
 
     service_secret: str
@@ -43,6 +44,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: frozenset[str] = frozenset()
     access_log: Literal["sampled", "all"] = "sampled"
+    token_cache_max: Annotated[int, msgspec.Meta(ge=0)] = 20_000
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "RuntimeSettings":
@@ -60,6 +62,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
                 ("mongodb_database", "CAAS_MONGODB_DATABASE"),
                 ("redis_url", "REDIS_URL"),
                 ("access_log", "CAAS_ACCESS_LOG"),
+                ("token_cache_max", "CAAS_TOKEN_CACHE_MAX"),
             )
             if env.get(name)
         }

@@ -1,12 +1,13 @@
 """What the edge adds to every answer, and how a request ends early."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from caas.runtime.fast import FastRequest, FastResponse
 from caas.testing.serving import serving
 from caas_observability import logs, tracing
 from caas_observability.sampling import Sampler
@@ -254,6 +255,48 @@ async def test_a_bug_marks_its_span(demo: Any) -> None:
     assert span.events[0][2]["exception.type"] == "RuntimeError"
     assert b"conftest.py" in b"".join(lines)
     assert "hunter2" not in repr((lines, span.events, span.attributes, span.status_message))
+
+
+@pytest.mark.parametrize(("mode", "logged"), [("sampled", False), ("all", True)])
+async def test_an_unsampled_success_is_logged_on_request(
+    build_app: Any,
+    wire_to: Any,
+    mode: str,
+    logged: bool,  # noqa: FBT001
+) -> None:
+    """A failure always is."""
+    lines: list[bytes] = []
+    environ = {"CAAS_ACCESS_LOG": mode}
+    async with serving(build_app(environ=environ)) as url:
+        sink = logs.install(logs.Sink("demo", write=lines.append))
+        await wire_to(url).get("/items/good")
+        await wire_to(url).get("/items/%00")
+        logs.install(sink)
+
+    text = b"".join(lines)
+    assert (b"/items/good" in text) is logged
+    assert b'"status":400' in text
+
+
+async def test_a_stream_that_breaks_is_cut_off(build_app: Any, wire_to: Any) -> None:
+    """The connection ends without the last chunk, so nobody takes a part for the whole."""
+
+    async def broken(_: FastRequest) -> FastResponse:
+        async def part() -> AsyncIterator[bytes]:
+            yield b"first"
+            raise RuntimeError("hunter2")
+
+        return FastResponse(200, ((b"content-type", b"text/plain"),), part())
+
+    async with serving(build_app(proxy={"/raw": broken})) as url:
+        reader, writer = await wire_to(url).connect()
+        writer.write(b"GET /raw HTTP/1.1\r\nHost: a\r\n\r\n")
+        everything = await asyncio.wait_for(reader.read(), EVENT_MAX_S)
+        writer.close()
+
+    assert b"first" in everything
+    assert not everything.endswith(b"0\r\n\r\n")
+    assert b"hunter2" not in everything
 
 
 async def test_a_health_probe_that_hangs_is_down(
