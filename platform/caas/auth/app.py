@@ -93,7 +93,7 @@ class _Running:
         pepper, signing, publisher = settings.key_pepper, self.signing, self.publisher
         client_store, user_store = MongoClientStore(), MongoUserStore()
         named_store, use_store = MongoNamedKeyStore(), MongoKeyUseStore()
-        verifier = TokenVerifier(self.keys, self.log, clock)
+        verifier = TokenVerifier(self.keys, self.log, clock, verified_max=runtime.token_cache_max)
         key_check = KeyCheck(client_store, named_store, self.uses, pepper)
         limiter: LoginLimiter = RedisLoginLimiter(
             self.redis, clock, _limits(settings), prefix=settings.knobs.redis_prefix

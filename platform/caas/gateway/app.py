@@ -81,7 +81,7 @@ class _Running:
             answer_max_s=knobs.redis_answer_s,
             on_change=_limiter_changed,
         )
-        verifier = TokenVerifier(self.keys, self.log, clock)
+        verifier = TokenVerifier(self.keys, self.log, clock, verified_max=runtime.token_cache_max)
         self.admission = Admission(
             Credentials(verifier, self.auth, self.plans),
             self.limiter,

@@ -290,8 +290,8 @@ class TokenVerifier:
 
     def _remember(self, token: str, claims: Claims) -> None:
         """Keep the token, and drop the oldest one when the limit is reached."""
-        if claims.type == "refresh":
-            return  # used once: it would only push out the others
+        if claims.type == "refresh" or not self._verified_max:
+            return  # a refresh token is used once: it would only push out the others
         if len(self._verified) >= self._verified_max:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = _Verified(claims)

@@ -79,6 +79,17 @@ async def test_memory_of_tokens_is_bounded_and_forgets_the_oldest(issuer: Issuer
     assert remembered == [False, False, True, True, True]
 
 
+async def test_without_memory_each_token_is_verified_anew(issuer: Issuer) -> None:
+    """Size 0 turns the memory off, for measurements and for who wants none."""
+    verifier = TokenVerifier(issuer.keys, issuer.log, issuer.clock, verified_max=0)
+    token = issuer.token()
+
+    first = await verifier.verify(token)
+
+    assert verifier.verify_cached(token) is None
+    assert await verifier.verify(token) is not first
+
+
 async def test_token_of_a_removed_key_is_forgotten(issuer: Issuer) -> None:
     """Removing a key from the set ends its tokens, remembered or not."""
     token = issuer.token()

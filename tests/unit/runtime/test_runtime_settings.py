@@ -45,6 +45,7 @@ def test_production_refuses_a_weak_secret(secret: str) -> None:
         ("CAAS_ENVIRONMENT", "staging"),
         ("CAAS_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("CAAS_ACCESS_LOG", "some"),
+        ("CAAS_TOKEN_CACHE_MAX", "-1"),
     ],
 )
 def test_a_bad_value_is_one_clear_error(name: str, value: str) -> None:
@@ -64,6 +65,7 @@ def test_everything_is_read() -> None:
             "CAAS_TRUSTED_PROXIES": "10.1.2.3/8, ::1",
             "CAAS_CORS_ORIGINS": "https://a.example,https://b.example",
             "CAAS_ACCESS_LOG": "all",
+            "CAAS_TOKEN_CACHE_MAX": "0",
         }
     )
 
@@ -73,6 +75,7 @@ def test_everything_is_read() -> None:
     assert settings.trusted_proxies == ("10.0.0.0/8", "::1/128")
     assert settings.cors_origins == {"https://a.example", "https://b.example"}
     assert settings.access_log == "all"
+    assert settings.token_cache_max == 0
 
 
 def test_a_section_reads_its_own_fields() -> None:
