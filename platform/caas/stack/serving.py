@@ -23,6 +23,7 @@ from caas.stack.lifespan import Lifespan
 from caas.stack.log_files import LogFile
 from caas.stack.ports import BACKLOG
 from caas.stack.tied_exec import die_with_parent
+from caas_observability.redaction import Redactor, is_secret_name
 
 LOG_CHECK_INTERVAL_S = 5.0
 EXIT_FAILED = 1
@@ -66,7 +67,7 @@ def run(plan: ServingPlan, *, parent_pid: int, close_inherited: Callable[[], Non
         uvloop.run(_serve(plan, log))
         status = 0
     except BaseException as error:  # noqa: BLE001  # the process ends here; its log says why
-        _log_failure(plan.name, error)
+        _log_failure(plan, error)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -164,13 +165,18 @@ class InheritedSocketServer(Server):
         self._shd = holder(self._listener_fd, False, BACKLOG)  # noqa: FBT003
 
 
-def _log_failure(name: str, error: BaseException) -> None:
-    """Write the reason as one log line, in the shape of the services' own."""
+def _log_failure(plan: ServingPlan, error: BaseException) -> None:
+    """Write the reason as one log line, in the shape of the services' own.
+
+    What an exception says may quote a URL with its password or a variable's value.
+    """
+    secrets = (value for name, value in plan.environment.items() if is_secret_name(name))
+    redacted = Redactor(secrets).text
     entry = {
         "timestamp": rfc3339(SystemClock().now_ms()),
         "level": "critical",
-        "message": f"{name} stopped: {type(error).__name__}: {error}",
-        "service.name": name,
-        "exception": "".join(traceback.format_exception(error)),
+        "message": redacted(f"{plan.name} stopped: {type(error).__name__}: {error}"),
+        "service.name": plan.name,
+        "exception": redacted("".join(traceback.format_exception(error))),
     }
     os.write(2, msgspec.json.encode(entry) + b"\n")

@@ -2,7 +2,8 @@
 
 `GET /internal/ready` says 200; `/crash` ends the process; `/environ/<name>` tells whether a
 variable is set; everything else answers with pid and name. `CAAS_ECHO_FAULT` makes the start
-fail (`startup`), hang (`never-ready`) or ignore the stop (`stubborn`).
+fail (`startup`), fail with secrets in its words (`quoting`) or hang (`never-ready`), or makes the
+service ignore the stop (`stubborn`).
 """
 
 import asyncio
@@ -56,6 +57,8 @@ async def _app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()
     fault = os.environ.get("CAAS_ECHO_FAULT", "")
+    if fault == "quoting":
+        raise ValueError(f"{os.environ['CAAS_SERVICE_SECRET']} on {os.environ['REDIS_URL']}")
     if fault == "startup":
         await send({"type": "lifespan.startup.failed", "message": "the echo is gone"})
         return

@@ -69,9 +69,13 @@ class StackRunner:
         lines = path.read_text().splitlines() if path.exists() else []
         return [msgspec.json.decode(line)["message"] for line in lines]
 
+    def read_stack(self) -> Any:
+        """Return the stack file as it is now."""
+        return msgspec.json.decode((self.state_dir / "stack.json").read_bytes())
+
     def restarts(self, name: str) -> int:
         """Return how often the stack file says *name* was started again."""
-        stack = msgspec.json.decode((self.state_dir / "stack.json").read_bytes())
+        stack = self.read_stack()
         found: int = {**stack["services"], **stack["servers"]}[name]["restarts"]
         return found
 

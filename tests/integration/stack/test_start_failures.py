@@ -57,6 +57,23 @@ def test_service_that_cannot_start_says_why(runner: StackRunner) -> None:
     assert ".jsonl" in said
 
 
+def test_last_words_of_a_service_hold_no_secret(runner: StackRunner) -> None:
+    """They go to its log and to the terminal."""
+    runner.environ |= {
+        "CAAS_ECHO_FAULT": "quoting",
+        "CAAS_SERVICE_SECRET": "plain-service-secret-7",
+        "REDIS_URL": "redis://user:plain-password-7@127.0.0.1:1/0",
+    }
+    said = fails(runner)
+    logged = "".join(path.read_text() for path in (runner.state_dir / "logs").iterdir())
+
+    assert "ValueError" in said
+    assert "ValueError" in logged
+    for secret in ("plain-service-secret-7", "plain-password-7"):
+        assert secret not in said
+        assert secret not in logged
+
+
 def test_service_that_never_gets_ready_says_what_it_answered(runner: StackRunner) -> None:
     """So that the dependency it waits for is named."""
     runner.environ |= {"CAAS_ECHO_FAULT": "never-ready", "CAAS_READY_DEADLINE_S": "0.5"}
