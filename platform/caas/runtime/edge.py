@@ -148,7 +148,7 @@ class Edge:
             verb,
             traceparent=fields.get(b"traceparent"),
             tracestate=fields.get(b"tracestate"),
-            attributes_lazy=lambda: _span_attributes(http, fields),
+            attributes_lazy=lambda: _span_attributes(http),
         )
         span.correlation_id = correlation_id
         inbound = Inbound(
@@ -346,19 +346,22 @@ class Edge:
         span.end()
 
 
-def _span_attributes(scope: Any, fields: dict[bytes, bytes]) -> dict[str, Any]:
-    """Describe the request by the HTTP semantic conventions; the query may hold secrets."""
-    host, _, port = fields.get(b"host", b"").decode("latin-1").rpartition(":")
+def _span_attributes(scope: Any) -> dict[str, Any]:
+    """Describe the request by the HTTP semantic conventions.
+
+    Only what the connection says: the query, `User-Agent` and `Host` are texts of the client's
+    choice, and people put tokens into each of them.
+    """
     attributes = {
         "http.request.method": scope["method"],
         "url.path": scope["path"],
         "url.scheme": scope["scheme"],
         "network.protocol.version": scope["http_version"],
         "client.address": (scope.get("client") or ("",))[0],
-        "user_agent.original": fields.get(b"user-agent", b"").decode("latin-1"),
     }
-    if host and port.isdigit():
-        attributes |= {"server.address": host, "server.port": int(port)}
+    server = scope.get("server")
+    if server:
+        attributes |= {"server.address": server[0], "server.port": server[1]}
     return attributes
 
 
