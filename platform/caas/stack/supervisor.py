@@ -214,9 +214,10 @@ class Supervisor:
                     took_s = time.monotonic() - begun
                     self._notice("warning", f"{process.name} killed: no stop in {took_s:.1f} s")
                     process.kill()
+        took_s = time.monotonic() - begun
         for process in running:
-            status = process.exit_status()
-            self._notice("debug", f"{process.name} stopped with status {status}")
+            ended = f"stopped with status {process.exit_status()}"
+            self._notice("debug", f"{process.name} {ended}, its stage took {took_s:.1f} s")
 
     def _move_full_server_logs(self) -> None:
         for _name, server in self._embedded():
