@@ -48,12 +48,13 @@ class RefreshFamily(RuleBasedStateMachine):
         made = await self.auth.accounts.register(
             company_name="Acme", email="a@example.com", password="Correct-horse-7", plan="free"
         )
-        opened = await self.auth.sdk_sessions.open_with_key(
-            made.api_key,
+        caller = Caller("198.51.100.7")
+        opened = await self.auth.sdk_sessions.open_for(
+            await self.auth.sdk_sessions.opener_of(made.api_key, caller),
             external_id="alice",
             data=UserData(),
             device=Device(),
-            caller=Caller("198.51.100.7"),
+            caller=caller,
         )
         self.handed_out.append(opened.tokens.refresh_token)
         self.access.append(opened.tokens.access_token)

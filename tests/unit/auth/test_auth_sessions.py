@@ -89,9 +89,10 @@ async def test_user_data_is_checked_by_name(
 ) -> None:
     """Nothing is stored that could not be read back as it was."""
     made = await register()
+    opener = await auth.sdk_sessions.opener_of(made.api_key, Caller("198.51.100.7"))
     with pytest.raises(FieldInvalidError) as refused:
-        await auth.sdk_sessions.open_with_key(
-            made.api_key,
+        await auth.sdk_sessions.open_for(
+            opener,
             external_id="x",
             data=data,
             device=Device(),

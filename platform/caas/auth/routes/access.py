@@ -9,6 +9,7 @@ from litestar.params import QueryParameter
 from msgspec import UnsetType
 
 from caas.auth.errors import ApiKeyMissingError, ClientNotFoundError
+from caas.auth.service.key_check import KeyHolder
 from caas.auth.service.sdk_sessions import Caller
 from caas.auth.service.services import AuthServices
 from caas.contracts.auth import Claims, TokenType
@@ -50,10 +51,20 @@ def service_only(connection: Connection, _: BaseRouteHandler) -> None:
     services_of(connection).secret.require(connection.headers.get(SERVICE_SECRET_HEADER))
 
 
-def has_api_key(connection: Connection, _: BaseRouteHandler) -> None:
-    """Let requests pass that show some key; raise `ApiKeyMissingError` for others."""
-    if not connection.headers.get(API_KEY_HEADER):
+async def opens_sessions(connection: Connection, _: BaseRouteHandler) -> None:
+    """Let requests pass whose API key may open sessions from where they come.
+
+    Raises:
+        ApiKeyMissingError: The request shows no key.
+        ApiKeyInvalidError, AddressNotAllowedError, OriginNotAllowedError: As `KeyCheck`.
+        PermissionMissingError: The key lacks the scope.
+    """
+    key = connection.headers.get(API_KEY_HEADER)
+    if not key:
         raise ApiKeyMissingError
+    services = services_of(connection)
+    opener = await services.sdk_sessions.opener_of(key, caller_of(connection))
+    connection.state.opener = opener
 
 
 async def user_only(connection: Connection, _: BaseRouteHandler) -> None:
@@ -106,7 +117,13 @@ def managed_client(request: AnyRequest, named: str | UnsetType | None) -> Client
     return ClientId(own)
 
 
-def caller_of(request: AnyRequest) -> Caller:
+def opener_of(request: AnyRequest) -> KeyHolder:
+    """Return whom the key belongs to that `opens_sessions` let pass."""
+    opener: KeyHolder = request.state.opener
+    return opener
+
+
+def caller_of(request: Connection) -> Caller:
     """Return where the request comes from, as far as trusted proxies tell."""
     exchange: FastRequest = request.scope["caas_request"]  # type: ignore[typeddict-item]  # edge's
     return Caller(

@@ -5,11 +5,11 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from caas.auth.routes.access import (
-    API_KEY_HEADER,
     AnyRequest,
     caller_of,
     claims_of,
-    has_api_key,
+    opener_of,
+    opens_sessions,
     signed_in,
 )
 from caas.auth.schemas.clients import Message
@@ -33,15 +33,15 @@ Services = NamedDependency[AuthServices]
 @post(
     "/sdk/session",
     status_code=200,
-    guards=[has_api_key],
+    guards=[opens_sessions],
     **operation(UnauthenticatedError, ForbiddenError, security=(API_KEY,), idempotent=True),
 )
 async def open_sdk_session(
     data: JSONBody[OpenSession], auth: Services, request: AnyRequest
 ) -> SdkSession:
     """Open a session for one of the tenant's users, who is made on first sight."""
-    opened = await auth.sdk_sessions.open_with_key(
-        request.headers[API_KEY_HEADER],
+    opened = await auth.sdk_sessions.open_for(
+        opener_of(request),
         external_id=data.user_external_id,
         data=data.user_data.to_domain(),
         device=data.device_info.to_domain(),

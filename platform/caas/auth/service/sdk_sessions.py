@@ -75,22 +75,37 @@ class SdkSessions:
     endings: Endings
     clock: Clock
 
-    async def open_with_key(
-        self, api_key: str, *, external_id: str, data: UserData, device: Device, caller: Caller
-    ) -> Opened:
-        """Open a session for the tenant's user *external_id*, made on first sight.
+    async def opener_of(self, api_key: str, caller: Caller) -> KeyHolder:
+        """Return whom a key belongs to that may open sessions from there.
 
         Raises:
             ApiKeyInvalidError, AddressNotAllowedError, OriginNotAllowedError: As `KeyCheck`.
             PermissionMissingError: A named key without the scope to open sessions.
-            FieldInvalidError: The user data breaks a rule.
         """
         holder = await self.key_check.holder_of(
             api_key, ip_address=caller.ip_address, origin=caller.origin
         )
         if OPEN_PERMISSION not in holder.permissions:
             raise PermissionMissingError(OPEN_PERMISSION)
-        return await self._open(holder, external_id, data, device, caller)
+        return holder
+
+    async def open_for(
+        self,
+        opener: KeyHolder,
+        *,
+        external_id: str,
+        data: UserData,
+        device: Device,
+        caller: Caller,
+    ) -> Opened:
+        """Open a session for the tenant's user *external_id*, made on first sight.
+
+        *opener* comes from `opener_of`.
+
+        Raises:
+            FieldInvalidError: The user data breaks a rule.
+        """
+        return await self._open(opener, external_id, data, device, caller)
 
     async def open_with_secret(
         self,
