@@ -41,7 +41,7 @@ class GatewayKnobs(msgspec.Struct, frozen=True, kw_only=True):
 
     rate_window_s: int = 60
     limit_anonymous_requests: int = 6_000
-    limit_free_requests: int = 1_200
+    limit_free_requests: int = 300
     limit_business_requests: int = 12_000
     limit_enterprise_requests: int = 120_000
     instances: int = 1
