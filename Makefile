@@ -18,8 +18,10 @@ ifeq ($(strip $(UV_DEFAULT_INDEX)),)
 unexport UV_DEFAULT_INDEX
 endif
 export UV_NO_PROGRESS := 1
+# Compiled once here, not at each start where Python may not write its caches.
+export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help conformance test test-all lint format bench schemas lock clean
+.PHONY: help conformance test test-all lint format bench fuzz schemas lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}'
@@ -45,6 +47,9 @@ format: $(VENV)/.dev ## Format the code and apply safe fixes
 
 bench: $(VENV)/.dev load/peers/node_modules ## Measure ours against the peers, interleaved, as ratios
 	$(BIN)/python -m caas_load $(ARGS)
+
+fuzz: $(VENV)/.dev ## Fuzz the OpenAPI documents: all checks, 50 examples an operation
+	@CAAS_FUZZ_EXAMPLES=50 $(BIN)/pytest -s tests/e2e/conformance/test_schemathesis.py $(ARGS)
 
 schemas: $(VENV)/.dev ## Write the published JSON Schemas anew
 	$(BIN)/caas report schema
