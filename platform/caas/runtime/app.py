@@ -76,25 +76,17 @@ def create_service_app(  # noqa: PLR0913 - the whole of a service, by keyword
     health = Health(name, version, readiness, clock or SystemClock())
     routes = [*routers, *health_routes(health, trust, style)]
 
-    @asynccontextmanager
-    async def run(app: Litestar) -> AsyncIterator[None]:
-        telemetry = configure(spec.name, version, environ)
-        telemetry.start()
-        try:
-            async with lifespan(app):
-                edge.install(fast_routes(), idempotency())
-                yield
-        finally:
-            await telemetry.shutdown()
-
     def allow(path: str) -> bytes:
         return edge.allow(path)
+
+    def install() -> None:
+        edge.install(fast_routes(), idempotency())
 
     litestar = Litestar(
         routes,
         dependencies=dict(dependencies),
         exception_handlers={Exception: problem_handler(style, allow)},
-        lifespan=[run],
+        lifespan=[_running(spec, version, environ, lifespan, install)],
         logging_config=None,
         openapi_config=None,
         request_class=StrictRequest,
@@ -124,6 +116,29 @@ def create_service_app(  # noqa: PLR0913 - the whole of a service, by keyword
         ),
     )
     return edge
+
+
+def _running(
+    spec: ServiceSpec,
+    version: str,
+    environ: Mapping[str, str],
+    lifespan: Lifespan,
+    install: Callable[[], None],
+) -> Lifespan:
+    """Run the service's own lifespan between the start and the last export of its telemetry."""
+
+    @asynccontextmanager
+    async def run(app: Litestar) -> AsyncIterator[None]:
+        telemetry = configure(spec.name, version, environ)
+        telemetry.start()
+        try:
+            async with lifespan(app):
+                install()
+                yield
+        finally:
+            await telemetry.shutdown()
+
+    return run
 
 
 def documentation_routes(build: Callable[[], dict[str, Any]]) -> dict[tuple[str, str], FastHandler]:

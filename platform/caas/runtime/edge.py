@@ -19,7 +19,7 @@ from caas.runtime.body import Inbound, WatchKeeper
 from caas.runtime.correlation import CorrelationIds
 from caas.runtime.cors import CorsPolicy
 from caas.runtime.deadline import parse_deadline, set_deadline
-from caas.runtime.fast import FastHandler, FastRequest, FastResponse, RawHandler
+from caas.runtime.fast import FastHandler, FastRequest, FastResponse, Headers, RawHandler
 from caas.runtime.headers import SECURITY_HEADERS
 from caas.runtime.idempotency import Idempotency
 from caas.runtime.peers import PeerTrust
@@ -155,13 +155,7 @@ class Edge:
             receive,
             has_body=b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0",
         )
-        base = [
-            *SECURITY_HEADERS,
-            (b"x-correlation-id", correlation_id.encode()),
-            (b"traceresponse", span.traceparent().encode()),
-        ]
-        if b"origin" in fields:
-            base += self._options.cors.fields(fields[b"origin"])
+        base = self._base_headers(span, fields)
         reply = Reply(send, base, head=verb == "HEAD")
         request = FastRequest(
             method="GET" if verb == "HEAD" else verb,
@@ -194,6 +188,17 @@ class Edge:
             http_server.active -= 1
             self._finish(verb, request, reply, time.perf_counter() - started)
 
+    def _base_headers(self, span: Span, fields: dict[bytes, bytes]) -> Headers:
+        """Return what the answer carries whoever gives it."""
+        base = [
+            *SECURITY_HEADERS,
+            (b"x-correlation-id", span.correlation_id.encode()),
+            (b"traceresponse", span.traceparent().encode()),
+        ]
+        if b"origin" in fields:
+            base += self._options.cors.fields(fields[b"origin"])
+        return base
+
     def _check(self, request: FastRequest, header_bytes: int) -> None:
         """Apply the rules that need no body; raise a `RefusalError`."""
         fields, headers = request.fields, request.headers
@@ -211,7 +216,8 @@ class Edge:
         if request.query:
             limits.check_target(request.raw_path, request.query)
             limits.check_query(request.query, self._options.repeatable_query)
-        if b"x-caas-deadline-ms" in fields:
+        # Only services tell us their caller's deadline: a stranger's would make us answer 5xx.
+        if b"x-caas-deadline-ms" in fields and self._options.trust.shows_secret(fields):
             request.deadline = parse_deadline(fields[b"x-caas-deadline-ms"])
 
     async def _dispatch(

@@ -65,6 +65,9 @@ class Ready(wire.Response, frozen=True, kw_only=True):
     dependencies: dict[str, State]
 
 
+_UNREADY = ResponseSpec(Ready, description="A dependency is down.", generate_examples=False)
+
+
 class DependencyCheck(wire.Response, frozen=True, kw_only=True):
     """One dependency, with how long its probe took."""
 
@@ -208,19 +211,17 @@ def health_routes(
         """Say that the process answers, and since when."""
         return alive()
 
-    @get(
-        "/internal/ready",
-        tags=["health"],
-        responses={
-            503: ResponseSpec(Ready, description="A dependency is down.", generate_examples=False)
-        },
-        **operation(),
-    )
+    @get("/internal/ready", tags=["health"], responses={503: _UNREADY}, **operation())
     async def get_ready() -> Response[Ready]:
         """Say whether every dependency answers."""
         ready = await health.ready()
         return Response(ready, status_code=200 if ready.status == "healthy" else 503)
 
+    first = get_gateway_health if style == "gateway" else get_health
+    return [first, get_internal_health, get_ready, *_insiders_routes(health, trust)]
+
+
+def _insiders_routes(health: Health, trust: PeerTrust) -> Sequence[ControllerRouterHandler]:
     @get("/internal/health/detailed", tags=["health"], **operation(security=_INSIDERS))
     async def get_detailed(request: Request[Any, Any, Any]) -> Detailed:
         """Say all there is to say; for this machine and the platform's own services."""
@@ -239,8 +240,7 @@ def health_routes(
         require_insider(request.scope["caas_request"], trust)  # type: ignore[typeddict-item]
         return Response(metrics.render().decode(), media_type=metrics.CONTENT_TYPE)
 
-    first = get_gateway_health if style == "gateway" else get_health
-    return [first, get_internal_health, get_ready, get_detailed, get_metrics]
+    return [get_detailed, get_metrics]
 
 
 def require_insider(request: FastRequest, trust: PeerTrust) -> None:

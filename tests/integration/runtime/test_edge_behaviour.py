@@ -177,11 +177,26 @@ async def test_a_client_that_leaves_does_not_cut_a_write_short(demo: Any, demo_s
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_spent_deadline_is_a_503(demo: Any, method: str) -> None:
-    """The caller has given up by then; it may try again."""
-    answer = await demo.get("/wait", b"X-Caas-Deadline-Ms: 30\r\n", method=method)
+    """The calling service has given up by then; it may try again."""
+    headers = b"X-Caas-Deadline-Ms: 30\r\nX-Service-Secret: %s\r\n" % SECRET
+
+    answer = await demo.get("/wait", headers, method=method)
 
     assert answer.status == 503
     assert answer.json()["type"] == "urn:caas:error:deadline"
+
+
+async def test_a_strangers_deadline_means_nothing(demo: Any) -> None:
+    """A client can't make a service answer 5xx."""
+    assert (await demo.get("/items", b"X-Caas-Deadline-Ms: 0\r\n")).status == 200
+
+
+@pytest.mark.parametrize("deadline", [b"0", b"-5", b"soon"])
+async def test_a_strangers_deadline_is_ignored(demo: Any, deadline: bytes) -> None:
+    """Else anybody could make the platform answer 5xx."""
+    answer = await demo.get("/health", b"X-Caas-Deadline-Ms: %s\r\n" % deadline)
+
+    assert answer.status == 200
 
 
 async def test_the_gateway_has_the_seeds_members(build_app: Any, wire_to: Any) -> None:

@@ -270,7 +270,10 @@ async def test_a_declared_size_is_refused_before_the_body(demo: Any) -> None:
             id="bad chunk",
         ),
         pytest.param(
-            request(b"GET /items HTTP/1.1", b"Host: a", b"X-Caas-Deadline-Ms: soon"),
+            request(
+                b"GET /items HTTP/1.1", b"Host: a", b"X-Caas-Deadline-Ms: soon",
+                b"X-Service-Secret: service-secret-of-the-tests",
+            ),
             400,
             id="deadline",
         ),
