@@ -1,10 +1,11 @@
 """What telemetry costs a request: off, on but unsampled, and sampled with export over OTLP.
 
-`traced` is a bare application plus spans, metrics and access log, so its ratio is telemetry
-alone. `edge` is a service behind the platform's real edge, compared with itself without export.
+`edge` is a service behind the platform's real edge, compared with the same service whose edge has
+no telemetry in it. `asgi` is the hardest comparison there is: an application of two lines, with
+spans, metrics and access log around it, against those two lines.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,27 +15,27 @@ import msgspec
 
 from caas_load.generator import script
 from caas_load.processes import Server, free_port, running
-from caas_load.rounds import Result, interleave
+from caas_load.rounds import Result, Sample, interleave
 from caas_load.sampling import sample
 from caas_load.servers import service_command
 
 PATH = "/v1/ping"
+MODES = ("off", "unsampled", "sampled")
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"
-APPS = {
-    "traced": "caas_load.telemetry_apps:create_traced",
-    "edge": "caas.testing.ping_service:create_app",
-}
+EDGE = "caas.testing.ping_service:create_app"
+BARE = "caas_load.telemetry_apps:create_bare"
+TRACED = "caas_load.telemetry_apps:create_traced"
 LOSS_MAX_SHARE = 0.01
 
 
 def run(directory: Path, *, rounds: int, seconds: float) -> Result:
-    """Measure and return every round; the bare application is the reference."""
+    """Measure and return every round; each family has its bare reference."""
     result = Result(
         "Telemetry",
         "requests",
-        "bare",
-        goals={"traced, unsampled": 0.95, "traced, sampled": 0.6},
-        references={f"edge, {mode}": "edge, off" for mode in ("unsampled", "sampled")},
+        "edge, bare",
+        goals={"edge, unsampled": 0.95, "edge, sampled": 0.6},
+        references={f"asgi, {mode}": "asgi, bare" for mode in ("bare", *MODES)},
     )
     requests = {}
     for mode, flags in (("unsampled", "00"), ("sampled", "01")):
@@ -52,23 +53,21 @@ def run(directory: Path, *, rounds: int, seconds: float) -> Result:
             )
         )
         exporting = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
-        bare = stack.enter_context(
-            serving("bare", "caas_load.telemetry_apps:create_bare", directory, {})
-        )
-        contestants = {"bare": partial(measure, bare, requests=requests["unsampled"])}
-        for name, app in APPS.items():
-            quiet = stack.enter_context(serving(f"{name}-off", app, directory, {}))
-            loud = stack.enter_context(serving(f"{name}-on", app, directory, exporting))
-            for mode, server, sent in (
-                ("off", quiet, "unsampled"),
-                ("unsampled", loud, "unsampled"),
-                ("sampled", loud, "sampled"),
-            ):
-                contestants[f"{name}, {mode}"] = partial(measure, server, requests=requests[sent])
-            if name == "traced":
-                figures = f"{loud.url}/figures"
+        contestants: dict[str, Callable[[], Sample]] = {}
+        for family, plain, traced in (("edge", EDGE, EDGE), ("asgi", BARE, TRACED)):
+            bare, off, on = (
+                stack.enter_context(serving(f"{family}-{name}", app, directory, env))
+                for name, app, env in (
+                    ("bare", plain, {"CAAS_PING_TELEMETRY": "none"}),
+                    ("off", traced, {}),
+                    ("on", traced, exporting),
+                )
+            )
+            for mode, server in (("bare", bare), ("off", off), ("unsampled", on), ("sampled", on)):
+                sent = requests["sampled" if mode == "sampled" else "unsampled"]
+                contestants[f"{family}, {mode}"] = partial(measure, server, requests=sent)
         interleave(result, contestants, rounds=rounds)
-        result.notes.append(lost(figures))
+        result.notes.append(lost(f"{on.url}/figures"))
     return result
 
 
@@ -95,4 +94,4 @@ def lost(figures_url: str) -> str:
     exported, dropped = sum(figures["exported"].values()), sum(figures["dropped"].values())
     share = dropped / (exported + dropped or 1)
     verdict = "fine" if share <= LOSS_MAX_SHARE else "too many: the queue was full under load"
-    return f"traced, sampled: {exported:,.0f} items exported, {share:.1%} dropped ({verdict})"
+    return f"asgi, sampled: {exported:,.0f} items exported, {share:.1%} dropped ({verdict})"

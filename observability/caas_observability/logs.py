@@ -24,6 +24,8 @@ from caas_observability.signals import LogItem, SignalQueue
 FIELDS_MAX = 64
 TEXT_MAX_CHARS = 8192
 STACK_MAX_FRAMES = 30
+REMEMBERED_MAX = 4096
+REMEMBERED_MAX_CHARS = 128
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _OTLP_SEVERITY = {"debug": 5, "info": 9, "warning": 13, "error": 17, "critical": 21}
@@ -185,6 +187,30 @@ def _describe(error: object) -> dict[str, Any]:
     }
 
 
+_clean: dict[str, str] = {}  # short texts and what redaction leaves of them
+_plain_names: set[str] = set()
+
+
+def _redact_short(text: str) -> str:
+    """Redact *text*, remembering short ones: methods, routes and events come again and again."""
+    clean = _clean.get(text)
+    if clean is None:
+        clean = redact_text(text[:TEXT_MAX_CHARS])
+        if len(text) <= REMEMBERED_MAX_CHARS:
+            if len(_clean) >= REMEMBERED_MAX:
+                _clean.clear()
+            _clean[text] = clean
+    return clean
+
+
+def _is_secret(name: str) -> bool:
+    if is_secret_name(name):
+        return True
+    if len(_plain_names) < REMEMBERED_MAX and len(name) <= REMEMBERED_MAX_CHARS:
+        _plain_names.add(name)
+    return False
+
+
 def _redact(fields: dict[str, Any]) -> dict[str, Any]:
     """Return *fields*, bounded and redacted."""
     if "exc_info" in fields:
@@ -195,10 +221,11 @@ def _redact(fields: dict[str, Any]) -> dict[str, Any]:
         kind = type(value)
         if kind is bool or value is None:
             continue
-        if is_secret_name(key):
+        if key not in _plain_names and _is_secret(key):
             fields[key] = REDACTED
         elif kind is str:
-            fields[key] = redact_text(value[:TEXT_MAX_CHARS])
+            if _clean.get(value) is not value:
+                fields[key] = _redact_short(value)
         elif kind is not int and kind is not float:
             fields[key] = redact_json(_plain(value))
     return fields
@@ -221,7 +248,7 @@ def emit(level: str, event: str, logger: str, fields: dict[str, Any]) -> None:
     sink = _sink
     scope = context.current_scope()
     now_ns = time.time_ns()
-    event = redact_text(event[:TEXT_MAX_CHARS])
+    event = _redact_short(event)
     fields = _redact(fields)
     line: dict[str, Any] = {
         "timestamp": _rfc3339(now_ns),
@@ -261,18 +288,22 @@ def emit(level: str, event: str, logger: str, fields: dict[str, Any]) -> None:
         )
 
 
-_second: tuple[int, str] = (-1, "")  # one object, for threads log too
+_instant: tuple[int, int, str, str] = (-1, -1, "", "")  # one object, for threads log too
 
 
 def _rfc3339(now_ns: int) -> str:
-    """Write *now_ns* as RFC 3339 with milliseconds; lines of one second share the work."""
-    global _second  # noqa: PLW0603 - a cache of one
-    second, rest = divmod(now_ns, 1_000_000_000)
-    known, text = _second
-    if second != known:
-        text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        _second = (second, text)
-    return f"{text}.{rest // 1_000_000:03d}Z"
+    """Write *now_ns* as RFC 3339 with milliseconds; lines of one instant share the work."""
+    global _instant  # noqa: PLW0603 - a cache of one
+    now_ms = now_ns // 1_000_000
+    known_ms, known_second, day, text = _instant
+    if now_ms == known_ms:
+        return text
+    second, ms = divmod(now_ms, 1000)
+    if second != known_second:
+        day = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    text = f"{day}.{ms:03d}Z"
+    _instant = (now_ms, second, day, text)
+    return text
 
 
 class StdlibBridge(logging.Handler):

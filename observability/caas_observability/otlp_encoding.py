@@ -23,26 +23,29 @@ CORRELATION_KEY = "correlation_id"  # as in the log lines
 _SERVER = 2  # SpanKind; the spans below carry the same trace, so one of them names the request
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _UINT64 = 1 << 64
-_SHORT = tuple(bytes([n]) for n in range(128))
 _pack_fixed64 = struct.Struct("<Q").pack
 _pack_times = struct.Struct("<cQcQ").pack
 _pack_double = struct.Struct("<d").pack
+_pack_double_size = 8
 _SAMPLED_SPAN_FLAGS = b"\x85\x01\x01\x00\x00\x00"  # field 16, fixed32: sampled
 _SAMPLED_LOG_FLAGS = b"\x45\x01\x00\x00\x00"  # field 8, fixed32: sampled
-
-_cache: dict[tuple[str, Any, type], bytes] = {}
 
 
 def varint(number: int) -> bytes:
     """Encode a non-negative integer as a protobuf varint."""
-    if number < 128:  # noqa: PLR2004 - seven bits fit one byte
-        return _SHORT[number]
+    return _VARINTS[number] if number < len(_VARINTS) else _long_varint(number)
+
+
+def _long_varint(number: int) -> bytes:
     out = bytearray()
-    while number > 127:  # noqa: PLR2004
+    while number > 127:  # noqa: PLR2004 - seven bits a byte
         out.append(number & 0x7F | 0x80)
         number >>= 7
     out.append(number)
     return bytes(out)
+
+
+_VARINTS = tuple(map(_long_varint, range(2048)))  # about what one span measures
 
 
 def _field(tag: bytes, payload: bytes) -> bytes:
@@ -74,10 +77,10 @@ def _any_value(value: Any, level: int) -> bytes:
 
 
 def _scalar(value: Any) -> bytes | None:
-    if isinstance(value, bool):
-        return b"\x10\x01" if value else b"\x10\x00"
     if isinstance(value, str):
         return _text(b"\x0a", redact_text(value[:VALUE_MAX_CHARS]))
+    if isinstance(value, bool):
+        return b"\x10\x01" if value else b"\x10\x00"
     if isinstance(value, int) and _INT64_MIN <= value <= _INT64_MAX:
         return b"\x18" + varint(value if value >= 0 else value + _UINT64)
     if isinstance(value, float):
@@ -92,49 +95,107 @@ def _key_value_list(members: Mapping[Any, Any], level: int) -> bytes:
     )
 
 
-def append_attributes(parts: list[bytes], tag: bytes, members: Mapping[str, Any]) -> None:
-    """Append attributes, redacted, as repeated KeyValue fields with *tag*.
+_CORRELATION_TEXT = _text(b"\x0a", CORRELATION_KEY)
 
-    Short texts, numbers and flags are looked up by value: most are the same on every request.
+
+class AttributeEncoder:
+    """Encodes attributes as repeated KeyValue fields with one tag, redacted.
+
+    Most are the same on every request, so their bytes are looked up by key and value; what
+    follows the key of a float is its eight bytes. One dictionary per type, since 1 == True.
     """
-    known = _cache.get
-    for key, value in members.items():
-        kind = type(value)
-        if kind is str or kind is int or kind is bool:
-            encoded = known((key, value, kind))
-            if encoded is None:
-                encoded = _key_value(key, value)
-                if kind is not str or len(value) <= CACHED_VALUE_MAX_CHARS:
-                    if len(_cache) >= CACHED_ATTRIBUTES_MAX:
-                        _cache.clear()
-                    _cache[key, value, kind] = encoded
-        else:
-            encoded = _key_value(key, value)
-        parts += (tag, encoded)
+
+    __slots__ = ("_floats", "_known", "_size", "_tag")
+
+    def __init__(self, tag: bytes) -> None:
+        self._tag = tag
+        self._known: dict[type, dict[str, dict[Any, bytes]]] = {str: {}, int: {}, bool: {}}
+        self._floats: dict[str, bytes] = {}
+        self._size = 0
+
+    def append(self, parts: list[bytes], members: Mapping[str, Any]) -> None:
+        """Append every attribute's bytes to *parts*."""
+        known, floats = self._known, self._floats
+        for key, value in members.items():
+            kind = type(value)
+            if kind is float and key in floats:
+                parts.append(floats[key] + _pack_double(value))
+                continue
+            encoded = None
+            by_key = known.get(kind)
+            if by_key is not None:
+                by_value = by_key.get(key)
+                if by_value is not None:
+                    encoded = by_value.get(value)
+            parts.append(self._encode(key, value, kind) if encoded is None else encoded)
+
+    def join(self, members: Mapping[str, Any]) -> bytes:
+        """Return every attribute's bytes."""
+        parts: list[bytes] = []
+        self.append(parts, members)
+        return b"".join(parts)
+
+    def one(self, key: str, value: Any) -> bytes:
+        """Encode one attribute whose value is not worth remembering."""
+        return self._tag + _key_value(key, value)
+
+    def correlation(self, correlation_id: str) -> bytes:
+        """Encode what a request was called: another name each time."""
+        text = redact_text(correlation_id).encode("utf-8", "replace")
+        value = b"\x0a" + varint(len(text)) + text
+        body = b"%b\x12%b%b" % (_CORRELATION_TEXT, varint(len(value)), value)
+        return self._tag + varint(len(body)) + body
+
+    def _encode(self, key: str, value: Any, kind: type) -> bytes:
+        encoded = self.one(key, value)
+        if len(key) > CACHED_VALUE_MAX_CHARS:
+            return encoded
+        if kind is float and not is_secret_name(key):
+            self._remember()
+            self._floats[key] = encoded[:-_pack_double_size]
+        elif kind in self._known and (kind is not str or len(value) <= CACHED_VALUE_MAX_CHARS):
+            self._remember()
+            self._known[kind].setdefault(key, {})[value] = encoded
+        return encoded
+
+    def _remember(self) -> None:
+        """Make room for one more; everything is forgotten when there is none."""
+        self._size += 1
+        if self._size > CACHED_ATTRIBUTES_MAX:
+            self._size = 1
+            self._floats.clear()
+            for by_key in self._known.values():
+                by_key.clear()
+
+    def __len__(self) -> int:
+        return self._size
 
 
-def attributes(tag: bytes, members: Mapping[str, Any]) -> bytes:
-    """Encode attributes, redacted, as repeated KeyValue fields with *tag*."""
-    parts: list[bytes] = []
-    append_attributes(parts, tag, members)
-    return b"".join(parts)
-
-
-def _correlation(correlation_id: str) -> bytes:
-    """Encode what a request was called; another name each time, so that none is kept."""
-    return _key_value(CORRELATION_KEY, correlation_id)
+_span_attributes = AttributeEncoder(b"\x4a")
+_log_attributes = AttributeEncoder(b"\x32")
+_event_attributes = AttributeEncoder(b"\x1a")
+_link_attributes = AttributeEncoder(b"\x22")
+_resource_attributes = AttributeEncoder(b"\x0a")
+_texts: dict[tuple[bytes, str], bytes] = {}
 
 
 def _cached_text(tag: bytes, text: str) -> bytes:
     """Encode a text of low cardinality (a span's name, a log's event), redacted."""
-    encoded = _cache.get((text, tag, bytes))
+    encoded = _texts.get((tag, text))
     if encoded is None:
         encoded = _text(tag, redact_text(text[:VALUE_MAX_CHARS]))
         if len(text) <= CACHED_VALUE_MAX_CHARS:
-            if len(_cache) >= CACHED_ATTRIBUTES_MAX:
-                _cache.clear()
-            _cache[text, tag, bytes] = encoded
+            if len(_texts) >= CACHED_ATTRIBUTES_MAX:
+                _texts.clear()
+            _texts[tag, text] = encoded
     return encoded
+
+
+def encode(item: Any) -> Any:
+    """Encode a span as bytes, a `LogItem` as `(scope, bytes)`; what a `SignalQueue` holds."""
+    if type(item) is LogItem:
+        return item.logger, encode_log(item)
+    return encode_span(item)
 
 
 def encode_span(span: RecordingSpan) -> bytes:
@@ -148,26 +209,26 @@ def encode_span(span: RecordingSpan) -> bytes:
         parts.append(_text(b"\x1a", span.tracestate))
     parts += (
         _cached_text(b"\x2a", span.name),
-        b"\x30", _SHORT[span.kind],
+        b"\x30", _VARINTS[span.kind],
         _pack_times(b"\x39", span.start_ns, b"\x41", span.end_ns),
     )  # fmt: skip
-    append_attributes(parts, b"\x4a", span.attributes)
+    _span_attributes.append(parts, span.attributes)
     if span.correlation_id and span.kind == _SERVER:
-        parts += (b"\x4a", _correlation(span.correlation_id))
+        parts.append(_span_attributes.correlation(span.correlation_id))
     if span.dropped_attributes:
         parts.append(b"\x50" + varint(span.dropped_attributes))
     for time_ns, name, members in span.events or ():
         event = b"\x09" + _pack_fixed64(time_ns) + _text(b"\x12", redact_text(name))
-        parts.append(_field(b"\x5a", event + attributes(b"\x1a", members)))
+        parts.append(_field(b"\x5a", event + _event_attributes.join(members)))
     for linked, members in span.links or ():
         link = (
             b"\x0a\x10" + bytes.fromhex(linked.trace_id) + b"\x12\x08"
-            + bytes.fromhex(linked.span_id) + attributes(b"\x22", members)
+            + bytes.fromhex(linked.span_id) + _link_attributes.join(members)
         )  # fmt: skip
         parts.append(_field(b"\x6a", link))
     if span.status:
         message = _text(b"\x12", redact_text(span.status_message)) if span.status_message else b""
-        parts.append(_field(b"\x7a", message + b"\x18" + _SHORT[span.status]))
+        parts.append(_field(b"\x7a", message + b"\x18" + _VARINTS[span.status]))
     parts.append(_SAMPLED_SPAN_FLAGS)
     return _field(b"\x12", b"".join(parts))
 
@@ -176,12 +237,12 @@ def encode_log(item: LogItem) -> bytes:
     """Encode one record as a `ScopeLogs.log_records` field."""
     body = _cached_text(b"\x0a", item.body)
     parts = [
-        b"\x09", _pack_fixed64(item.time_ns), b"\x10", _SHORT[item.severity],
+        b"\x09", _pack_fixed64(item.time_ns), b"\x10", _VARINTS[item.severity],
         _cached_text(b"\x1a", item.severity_text), b"\x2a", varint(len(body)), body,
     ]  # fmt: skip
-    append_attributes(parts, b"\x32", item.attributes)
+    _log_attributes.append(parts, item.attributes)
     if item.correlation_id:
-        parts += (b"\x32", _correlation(item.correlation_id))
+        parts.append(_log_attributes.correlation(item.correlation_id))
     if item.sampled:
         parts.append(_SAMPLED_LOG_FLAGS)
     if item.trace_id:
@@ -193,7 +254,7 @@ def encode_log(item: LogItem) -> bytes:
 
 def encode_resource(members: Mapping[str, Any]) -> bytes:
     """Encode a resource as the first field of `ResourceSpans` and `ResourceLogs`."""
-    return _field(b"\x0a", attributes(b"\x0a", members))
+    return _field(b"\x0a", _resource_attributes.join(members))
 
 
 def encode_request(resource: bytes, scopes: Iterable[tuple[str, Sequence[bytes]]]) -> bytes:

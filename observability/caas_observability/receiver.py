@@ -9,7 +9,7 @@ import asyncio
 import zlib
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import httptools
 import msgspec
@@ -145,8 +145,7 @@ class _Connection(asyncio.Protocol):
         self._answered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_server gives
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self._receiver.connections.add(self)
         if len(self._receiver.connections) > CONNECTIONS_MAX:
             self._refuse(503, "too many connections", close=True)

@@ -337,8 +337,8 @@ def start_server_span(
         state = context.clean_tracestate(tracestate) if tracestate else ""
         if queue is None:
             return _activated(Span(trace_id, parent_span_id, sampled, previous, state))
-        sampled = recorder.sampler.child(trace_id, sampled)
-        span_id = context.new_span_id()
+        # Unsampled, the caller's span id stands: there will be no span to put in between.
+        sampled, span_id = recorder.sampler.child(trace_id, sampled), parent_span_id
     if queue is None or not sampled:
         return _activated(Span(trace_id, span_id, False, previous, state))  # noqa: FBT003
     recording = RecordingSpan(
