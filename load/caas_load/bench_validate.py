@@ -10,49 +10,40 @@ from pathlib import Path
 
 import msgspec
 
+from caas_load.equivalence import check_validate, revoke_at_peer
 from caas_load.generator import script
-from caas_load.peers import peer, token
-from caas_load.platform_under_test import platform_up
-from caas_load.processes import free_port, running
+from caas_load.peers import REVOKED_SESSION, peer, peer_tokens
+from caas_load.platform_under_test import Platform, platform_up
+from caas_load.processes import Server, free_port, running
 from caas_load.rounds import Result, interleave
 from caas_load.sampling import sample
 from caas_load.servers import service_command
 
 TOKENS = 200
 PATH = "/api/v1/auth/internal/validate"
+MEMBERS = frozenset({"user_id", "tenant_id", "external_id", "session_id", "exp", "email"})
 
 
 def run(directory: Path, *, rounds: int, seconds: float) -> Result:
     """Measure and return every round; the peer is the reference."""
     result = Result("Token validation", "requests", "fastify", {"ours": 1.0})
     with platform_up(directory / "state") as platform:
-        headers = {
-            "content-type": "application/json",
-            "x-service-secret": platform.service_secret,
-        }
-
-        def requests(name: str, tokens: list[str]) -> Path:
-            where = directory / name
-            where.mkdir()
-            bodies = [{"body": msgspec.json.encode({"token": t}).decode()} for t in tokens]
-            return script(where, "POST", headers, bodies)
-
-        ours = requests("ours", platform.access_tokens(TOKENS))
-        theirs = requests("theirs", [token() for _ in range(TOKENS)])
+        ours, ours_revoked = platform.access_tokens(TOKENS), platform.revoked_token()
+        theirs, theirs_revoked = peer_tokens(TOKENS)
+        revoke_at_peer(platform.redis_url, REVOKED_SESSION)
         port = free_port()
-        uncached_env = {
-            "MONGODB_URI": platform.mongodb_url,
+        secrets = {
             "REDIS_URL": platform.redis_url,
             "CAAS_SERVICE_SECRET": platform.service_secret,
+        }
+        uncached_env = {
+            **secrets,
+            "MONGODB_URI": platform.mongodb_url,
             "CAAS_KEY_PEPPER": platform.secrets["key_pepper"],
             "CAAS_TOKEN_CACHE_MAX": "0",
         }
-        peer_env = {
-            "REDIS_URL": platform.redis_url,
-            "CAAS_SERVICE_SECRET": platform.service_secret,
-        }
         with (
-            peer("validate", directory, peer_env) as fastify,
+            peer("validate", directory, secrets) as fastify,
             running(
                 "auth-service without a token cache",
                 service_command("caas.auth.app:create_app", port),
@@ -62,13 +53,34 @@ def run(directory: Path, *, rounds: int, seconds: float) -> Result:
                 health="/internal/ready",
             ) as uncached,
         ):
-            measure = partial(sample, path=PATH, seconds=seconds)
+            contestants: dict[str, tuple[Server, list[str], str]] = {
+                "fastify": (fastify, theirs, theirs_revoked),
+                "ours": (platform.service("auth-service"), ours, ours_revoked),
+                "ours, no cache": (uncached, ours, ours_revoked),
+            }
+            sent = {}
+            for name, (server, tokens, revoked) in contestants.items():
+                check_validate(
+                    name,
+                    server.url + PATH,
+                    platform.service_secret,
+                    good=tokens[0],
+                    revoked=revoked,
+                    members=MEMBERS,
+                )
+                sent[name] = _requests(directory / name, platform, tokens)
             return interleave(
                 result,
                 {
-                    "fastify": lambda: measure(fastify, requests=theirs),
-                    "ours": lambda: measure(platform.service("auth-service"), requests=ours),
-                    "ours, no cache": lambda: measure(uncached, requests=ours),
+                    name: partial(sample, server, PATH, sent[name], seconds=seconds)
+                    for name, (server, _, _) in contestants.items()
                 },
                 rounds=rounds,
             )
+
+
+def _requests(directory: Path, platform: Platform, tokens: list[str]) -> Path:
+    directory.mkdir()
+    headers = {"content-type": "application/json", "x-service-secret": platform.service_secret}
+    bodies = [{"body": msgspec.json.encode({"token": token}).decode()} for token in tokens]
+    return script(directory, "POST", headers, bodies)

@@ -15,24 +15,32 @@ from caas_load.processes import Server, free_port, running
 
 PEERS = Path(__file__).parents[1] / "peers"
 JWT_SECRET = secrets.token_bytes(32)
+REVOKED_SESSION = str(uuid.uuid4())  # noqa: TID251 - the kernel is out of reach here
 
 
-def token() -> str:
+def token(tenant_id: str, session_id: str | None = None) -> str:
     """Return a token with the claims ours has, signed as the seed signs: HS256."""
     now = int(time.time())
     claims = {
         "jti": str(uuid.uuid4()),  # noqa: TID251 - the kernel is out of reach here
         "user_id": str(uuid.uuid4()),  # noqa: TID251
-        "tenant_id": str(uuid.uuid4()),  # noqa: TID251
+        "tenant_id": tenant_id,
         "email": "bench@example.com",
         "external_id": "bench",
-        "session_id": str(uuid.uuid4()),  # noqa: TID251
+        "session_id": session_id or str(uuid.uuid4()),  # noqa: TID251
         "type": "access",
         "iat": now,
         "exp": now + 3600,
         "iss": "caas-auth-service",
     }
     return jwt.encode(claims, JWT_SECRET, algorithm="HS256")
+
+
+def peer_tokens(count: int) -> tuple[list[str], str]:
+    """Return *count* tokens of one tenant, as ours are, and one of `REVOKED_SESSION`."""
+    tenant_id = str(uuid.uuid4())  # noqa: TID251
+    good = [token(tenant_id) for _ in range(count)]
+    return good, token(tenant_id, REVOKED_SESSION)
 
 
 @contextmanager

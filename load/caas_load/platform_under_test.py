@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ PASSWORD = "Bench-1234!@#$"  # noqa: S105 - of a tenant that lives as long as th
 TIMEOUT_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Platform:
     """A running stack, read from its stack file."""
 
@@ -47,22 +48,42 @@ class Platform:
         return self.secrets["service_secret"]
 
     def access_tokens(self, count: int) -> list[str]:
-        """Register a tenant and open *count* SDK sessions of different users."""
-        auth = self.stack["services"]["auth-service"]["url"] + "/api/v1/auth"
-        tenant = call(
-            f"{auth}/client/register",
+        """Open *count* SDK sessions of different users of the benchmark's tenant."""
+        return [self._open_session(f"user-{number}") for number in range(count)]
+
+    def revoked_token(self) -> str:
+        """Open a session and end it; return its token."""
+        token = self._open_session("gone")
+        call(f"{self._auth}/sdk/logout", {}, {"authorization": f"Bearer {token}"})
+        return token
+
+    @property
+    def tenant_id(self) -> str:
+        """Whom the sessions belong to."""
+        return str(self.tenant["tenant_id"])
+
+    @property
+    def _auth(self) -> str:
+        return f"{self.stack['services']['auth-service']['url']}/api/v1/auth"
+
+    def _open_session(self, user: str) -> str:
+        key = {"x-api-key": str(self.tenant["api_key"])}
+        session = call(f"{self._auth}/sdk/session", {"user_external_id": user}, key)
+        return str(session["access_token"])
+
+    @cached_property
+    def tenant(self) -> Mapping[str, Any]:
+        """The benchmark's tenant, registered on first use."""
+        answer: Mapping[str, Any] = call(
+            f"{self._auth}/client/register",
             {
                 "company_name": "Bench",
-                "email": f"bench-{os.getpid()}-{count}@example.com",
+                "email": "bench@example.com",
                 "password": PASSWORD,
                 "plan": "enterprise",
             },
         )
-        key = {"x-api-key": tenant["api_key"]}
-        return [
-            str(call(f"{auth}/sdk/session", {"user_external_id": f"u{n}"}, key)["access_token"])
-            for n in range(count)
-        ]
+        return answer
 
 
 def call(url: str, body: object, headers: Mapping[str, str] | None = None) -> Any:

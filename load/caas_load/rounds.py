@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
+WARM_UPS_MAX = 6
+STILL_WARMING = 0.9  # of the cost before
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -15,6 +18,11 @@ class Sample:
     rate: float  # units of work per second
     cpu_us: float  # CPU of the server per unit of work, microseconds; 0 when not measured
     p99_ms: float = 0.0
+
+    @property
+    def cost_us(self) -> float:
+        """What one unit of work costs: CPU where it was measured, else time."""
+        return self.cpu_us or 1e6 / self.rate
 
 
 @dataclass(slots=True)
@@ -54,14 +62,24 @@ class Result:
 def interleave(
     result: Result, contestants: Mapping[str, Callable[[], Sample]], *, rounds: int
 ) -> Result:
-    """Run every contestant once per round, in turn forwards and backwards, after one warm-up."""
+    """Run every contestant once per round, in turn forwards and backwards, after warming up."""
     order: Sequence[str] = list(contestants)
     for name in order:
-        contestants[name]()
+        _warm_up(contestants[name])
     for number in range(rounds):
         for name in order if number % 2 == 0 else reversed(order):
             result.samples.setdefault(name, []).append(contestants[name]())
     return result
+
+
+def _warm_up(contestant: Callable[[], Sample]) -> None:
+    """Run until it gets no cheaper: a just-in-time compiler needs its time on a busy machine."""
+    before = contestant()
+    for _ in range(WARM_UPS_MAX):
+        now = contestant()
+        if now.cost_us > before.cost_us * STILL_WARMING:
+            return
+        before = now
 
 
 def show(result: Result, console: Console) -> None:
