@@ -77,6 +77,7 @@ def closing(
     *,
     duration_ms: float,
     aborted: bool,
+    restarts: Mapping[str, int],
 ) -> model.Run:
     """Return the finished run with its whole evidence and every gate judged."""
     found = _telemetry(results, collector)
@@ -96,6 +97,7 @@ def closing(
             mix_ups=mix_ups,
             lost_records=_lost(collector),
             leaks=leaked,
+            restarts=restarts,
         ),
         facts.limits,
     )

@@ -3,7 +3,7 @@
 This is done once, after the last case, so that a case pays for capturing bytes only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -36,6 +36,7 @@ class AttemptBuilder:
         for secret in _secrets_in_bodies(record):
             record.context.secrets.add(secret)
         self._redactor: Redactor = record.context.redactor()
+        self._known: dict[str, str] = {}  # attribute texts repeat from span to span
 
     def build(self) -> model.Attempt:
         """Return the attempt with its whole evidence, redacted."""
@@ -234,12 +235,12 @@ class AttemptBuilder:
             offset_ms=self._offset_of_ns(span.start_ns),
             duration_ms=_round((span.end_ns - span.start_ns) / NS_PER_MS),
             status=span.status,
-            attributes=self._redactor.json(dict(span.attributes)),
+            attributes=self._attributes(span.attributes),
             events=tuple(
                 {
                     "name": self._redactor.text(event.name),
                     "offset_ms": self._offset_of_ns(event.time_ns),
-                    "attributes": self._redactor.json(dict(event.attributes)),
+                    "attributes": self._attributes(event.attributes),
                 }
                 for event in span.events
             ),
@@ -255,8 +256,27 @@ class AttemptBuilder:
                 level=log.level,
                 message=self._redactor.text(log.message),
                 span_id=log.span_id,
-                attributes=self._redactor.json(dict(log.attributes)),
+                attributes=self._attributes(log.attributes),
             )
+
+    def _attributes(self, members: Mapping[str, Any]) -> dict[str, Any]:
+        if any(isinstance(value, dict | list | tuple) for value in members.values()):
+            redacted: dict[str, Any] = self._redactor.json(dict(members))
+            return redacted
+        return {
+            name: REDACTED
+            if is_secret_name(name) and value not in (None, True, False, "")
+            else self._text(value)
+            for name, value in members.items()
+        }
+
+    def _text(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        known = self._known.get(value)
+        if known is None:
+            known = self._known[value] = self._redactor.text(value)
+        return known
 
     def _offset(self, at: float) -> float:
         return _round((at - self._record.started_at) * 1000)

@@ -1,7 +1,7 @@
 """Conditions on the whole run, each with what was expected and what came."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from caas_conformance.requirements import Registry
 from caas_conformance.runner import CaseResult
@@ -42,6 +42,7 @@ class Findings:
     mix_ups: Sequence[str] = ()
     lost_records: int = 0
     leaks: int = 0
+    restarts: Mapping[str, int] = field(default_factory=dict)
 
 
 def judge_gates(found: Findings, limits: GateLimits) -> tuple[Gate, ...]:
@@ -61,6 +62,8 @@ def _gates(found: Findings, limits: GateLimits) -> Iterator[Gate]:
     held = counts.flaky <= limits.max_flaky
     yield _gate("flaky cases", held, f"<= {limits.max_flaky}", str(counts.flaky), flaky)
     yield _zero("secrets found in reports", found.leaks)
+    died = [service for service, times in found.restarts.items() if times]
+    yield _zero("services that died", len(died), died)
     yield from _telemetry_gates(found, limits)
     if limits.p95_ms is not None:
         p95 = percentile(_exchange_times(found.cases), 95)

@@ -67,49 +67,81 @@ async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
 
     Raises:
         TargetError: there is no platform to test; nothing was written.
+        CancelledError: interrupted before the first case; nothing was written.
         ReportsIncompleteError: a writer failed; `run.json` is there.
         OSError: the run directory can't be written.
     """
     run_id = new_run_id()
-    async with _platform(request, run_id, progress) as (environment, collector, target):
-        facts = _facts(request, run_id, target)
-        directory = RunDirectory.create(request.runs, run_id)
-        directory.write_plan(run_id, tuple(c.id for c in request.plan), dict(facts.options))
-        directory.write_run(assemble.opening(facts))
-        runner, duration_ms = await _execute(request, facts, environment, collector, directory,
-                                             progress)  # fmt: skip
+    with _interruptible() as interrupts:
+        async with _platform(request, run_id, progress) as platform:
+            facts = _facts(request, run_id, platform.description)
+            directory = RunDirectory.create(request.runs, run_id)
+            directory.write_plan(run_id, tuple(c.id for c in request.plan), dict(facts.options))
+            directory.write_run(assemble.opening(facts))
+            before = platform.found.restarts()
+            runner, duration_ms = await _execute(
+                request, facts, platform, directory, progress, interrupts
+            )
+            after = platform.found.restarts()
     progress.say("writing the reports")
-    run = await asyncio.to_thread(
-        _report, facts, runner, collector, directory, duration_ms=duration_ms
+    outcome = _Outcome(
+        results=runner.results,
+        collector=platform.collector,
+        duration_ms=duration_ms,
+        aborted=runner.aborted,
+        restarts={name: times - before.get(name, 0) for name, times in after.items()},
     )
+    run = await asyncio.to_thread(_report, facts, outcome, directory)
     return run, directory.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Platform:
+    """A platform that answers, and whoever receives its telemetry."""
+
+    found: FoundTarget
+    environment: Environment
+    collector: TelemetryCollector | None
+    description: Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What a run left behind in memory."""
+
+    results: Sequence[CaseResult]
+    collector: TelemetryCollector | None
+    duration_ms: float
+    aborted: bool
+    restarts: dict[str, int]
 
 
 async def _execute(
     request: RunRequest,
     facts: RunFacts,
-    environment: Environment,
-    collector: TelemetryCollector | None,
+    platform: _Platform,
     directory: RunDirectory,
     progress: Progress,
+    interrupts: "_Interrupts",
 ) -> tuple[Runner, float]:
     journal = directory.journal()
     journal.begin(facts.run_id, len(facts.plan))
     runner = Runner(
         facts.plan,
-        environment,
+        platform.environment,
         run_id=facts.run_id,
         options=request.options,
         journal=journal,
         watchers=(progress,),
-        telemetry=collector,
+        telemetry=platform.collector,
     )
     progress.expect(facts.plan)
     began = perf_counter()
+    interrupts.runner = runner
     try:
-        with _interruptible(runner):
-            await runner.execute()
+        await runner.execute()
     finally:
+        interrupts.runner = None
         journal.write("ended", aborted=runner.aborted)
         journal.close()
     return runner, (perf_counter() - began) * 1000
@@ -118,8 +150,7 @@ async def _execute(
 @asynccontextmanager
 async def _platform(
     request: RunRequest, run_id: str, progress: Progress
-) -> AsyncIterator[tuple[Environment, TelemetryCollector | None, Target]]:
-    """Yield a platform that answers, and whoever receives its telemetry."""
+) -> AsyncIterator[_Platform]:
     collector: TelemetryCollector | None = None
     own: OwnStack | None = None
     if request.telemetry:
@@ -138,11 +169,12 @@ async def _platform(
         if collector is not None:
             collector.watch(environment.endpoints)
             environment = replace(environment, telemetry=collector)
-        description = "started for this run" if own else found.description
-        yield (
-            environment,
-            collector,
-            Target(urls=dict(found.urls), versions=versions, description=description),
+        told = "started for this run" if own else found.description
+        yield _Platform(
+            found=found,
+            environment=environment,
+            collector=collector,
+            description=Target(urls=dict(found.urls), versions=versions, description=told),
         )
     finally:
         if own is not None:
@@ -152,20 +184,36 @@ async def _platform(
             await collector.close()
 
 
+@dataclass(slots=True)
+class _Interrupts:
+    """What an interrupt ends: the cases while they run, else the whole command."""
+
+    whole: asyncio.Task[Any] | None
+    runner: Runner | None = None
+
+    def abort(self, number: signal.Signals) -> None:
+        """End in order; every report that can be written is written."""
+        if self.runner is not None:
+            self.runner.abort(f"aborted by {number.name}")
+        elif self.whole is not None:
+            self.whole.cancel()
+
+
 @contextmanager
-def _interruptible(runner: Runner) -> Iterator[None]:
-    """Let the first interrupt abort the run in order; a second one kills it."""
+def _interruptible() -> Iterator[_Interrupts]:
+    """Let the first interrupt end the run in order; a second one kills it."""
     loop = asyncio.get_running_loop()
+    interrupts = _Interrupts(asyncio.current_task())
 
     def abort(number: signal.Signals) -> None:
         _release(loop)
-        runner.abort(f"aborted by {number.name}")
+        interrupts.abort(number)
 
     if threading.current_thread() is threading.main_thread():
         for number in INTERRUPTS:
             loop.add_signal_handler(number, abort, number)
     try:
-        yield
+        yield interrupts
     finally:
         _release(loop)
 
@@ -199,21 +247,19 @@ def _facts(request: RunRequest, run_id: str, target: Target) -> RunFacts:
     )
 
 
-def _report(
-    facts: RunFacts,
-    runner: Runner,
-    collector: TelemetryCollector | None,
-    directory: RunDirectory,
-    *,
-    duration_ms: float,
-) -> Run:
+def _report(facts: RunFacts, outcome: _Outcome, directory: RunDirectory) -> Run:
     run = assemble.closing(
-        facts, runner.results, collector, duration_ms=duration_ms, aborted=runner.aborted
+        facts,
+        outcome.results,
+        outcome.collector,
+        duration_ms=outcome.duration_ms,
+        aborted=outcome.aborted,
+        restarts=outcome.restarts,
     )
-    if collector is not None:
+    if outcome.collector is not None:
         path = directory.path / TELEMETRY_FILE
-        collector.receiver.write_jsonl(path, Redactor())
-        leaks.scrub_file(path, _secrets(runner.results))
+        outcome.collector.receiver.write_jsonl(path, Redactor())
+        leaks.scrub_file(path, _secrets(outcome.results))
     directory.write_run(run)
     try:
         formats.write_all(run, directory.path)

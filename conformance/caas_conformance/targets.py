@@ -23,7 +23,7 @@ PROBE_TIMEOUT_S = 5.0
 
 class _Service(msgspec.Struct):
     url: str
-    log: str = ""
+    restarts: int = 0
 
 
 class _Stack(msgspec.Struct):
@@ -41,6 +41,17 @@ class FoundTarget:
     description: str
     service_secret: str = field(default="", repr=False)
     otlp_endpoint: str | None = None
+    stack_file: Path | None = None
+
+    def restarts(self) -> dict[str, int]:
+        """Return how often each service was restarted so far, as far as that is known."""
+        if self.stack_file is None:
+            return {}
+        try:
+            stack = _read(self.stack_file, _Stack, "")
+        except TargetError:
+            return {}
+        return {name: service.restarts for name, service in stack.services.items()}
 
     def environment(self) -> Environment:
         """Return what cases need to reach it.
@@ -75,6 +86,7 @@ def from_stack_file(path: Path, environ: Mapping[str, str] = os.environ) -> Foun
         description=f"stack file {path}",
         service_secret=secret,
         otlp_endpoint=stack.otlp_endpoint,
+        stack_file=path,
     )
 
 

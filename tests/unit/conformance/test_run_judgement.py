@@ -1,0 +1,185 @@
+"""From verdicts of cases to the verdict, the gates and the exit code of a run."""
+
+from typing import Any
+
+import pytest
+
+from caas_conformance.gates import Findings, GateLimits, judge_gates, percentile
+from caas_conformance.requirements import Registry
+from caas_conformance.verdicts import count, exit_code, is_flaky, verdict_of_run, worst
+from caas_reports.model import (
+    SCHEMA_VERSION,
+    Attempt,
+    Case,
+    Check,
+    Correlation,
+    Gate,
+    Level,
+    Requirement,
+    Run,
+    Status,
+    Verdict,
+)
+
+P, F, W = Verdict.PASSED, Verdict.FAILED, Verdict.WARNING
+E, S, N = Verdict.ERROR, Verdict.SKIPPED, Verdict.NOT_RUN
+
+
+def case(verdict: Verdict, number: int = 1, *, requirement: str = "REQ-01") -> Case:
+    """Return a case with one check on *requirement*."""
+    check = Check(id="c", title="c", level=Level.MUST, verdict=verdict, requirements=(requirement,))
+    attempt = Attempt(
+        number=1, status=Status.FINISHED, verdict=verdict, started_at="", duration_ms=1.0,
+        checks=(check,),
+    )  # fmt: skip
+    return Case(
+        id=f"Z01.{number:02d}", title="t", phase="Z01", proves="p", verdict=verdict,
+        attempts=(attempt,),
+    )  # fmt: skip
+
+
+def run_of(*verdicts: Verdict, status: Status = Status.FINISHED, gate: Verdict = P) -> Run:
+    """Return a run of cases with these verdicts and one gate."""
+    cases = tuple(case(verdict, n) for n, verdict in enumerate(verdicts))
+    return Run(
+        schema_version=SCHEMA_VERSION, run_id="r", status=status, verdict=N, started_at="",
+        duration_ms=1.0, tool_version="1", command="c", cases=cases, counts=count(cases),
+        gates=(Gate(name="g", verdict=gate, expected="1", actual="0"),),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("run", "verdict", "code"),
+    [
+        (run_of(P, P), P, 0),
+        (run_of(P, W), W, 0),
+        (run_of(P, S), P, 0),
+        (run_of(P, F), F, 1),
+        (run_of(F, E, N), F, 1),
+        (run_of(P, E), E, 3),
+        (run_of(P, N), E, 3),
+        (run_of(S, S), E, 3),
+        (run_of(), E, 3),
+        (run_of(P, status=Status.ABORTED), E, 3),
+        (run_of(P, status=Status.RUNNING), E, 3),
+        (run_of(P, gate=F), F, 4),
+        (run_of(F, gate=F), F, 1),
+        (run_of(P, gate=S), P, 0),
+    ],
+)
+def test_only_a_whole_green_run_is_green(run: Run, verdict: Verdict, code: int) -> None:
+    """Nothing run, nothing judged, not finished: none of them is success."""
+    assert (verdict_of_run(run), exit_code(run)) == (verdict, code)
+
+
+def test_the_worst_verdict_wins() -> None:
+    """Of none, nothing is known."""
+    assert worst([P, W, F, E, S]) is F
+    assert worst([P, E, N]) is E
+    assert worst([P, S]) is S
+    assert worst([]) is N
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "flaky"),
+    [
+        ([P, P], False),
+        ([F, P], True),
+        ([F, F], False),
+        ([W, P], False),
+        ([E, P], True),
+        ([S], False),
+    ],
+)
+def test_flaky_is_disagreement(verdicts: list[Verdict], flaky: bool) -> None:  # noqa: FBT001
+    """A warning and a pass agree that it is green."""
+    assert is_flaky(verdicts) is flaky
+
+
+REGISTRY = Registry(
+    {r: Requirement(id=r, text=r, source="s") for r in ("REQ-01", "REQ-02", "LATER")},
+    frozenset({"LATER"}),
+)
+ALL_OWNED = Correlation(
+    attempts=2, attempts_with_trace=2, spans=9, owned_spans=8, logs=4, owned_logs=4
+)
+
+
+def gates(limits: GateLimits | None = None, **found: Any) -> dict[str, Gate]:
+    """Judge the gates of a run of two passed cases and return them by name."""
+    cases = found.pop("cases", (case(P, 1), case(P, 2)))
+    findings: dict[str, Any] = {
+        "counts": count(cases), "cases": cases, "results": (), "correlation": ALL_OWNED,
+        "registry": REGISTRY,
+    }  # fmt: skip
+    judged = judge_gates(Findings(**(findings | found)), limits or GateLimits())
+    return {gate.name: gate for gate in judged}
+
+
+def test_every_gate_holds_on_a_good_run() -> None:
+    """And each says what was expected and what came."""
+    judged = gates()
+
+    assert {gate.verdict for gate in judged.values()} == {P}
+    assert judged["spans owned by one attempt"].actual == "100.00 % (8 of 8)"
+
+
+@pytest.mark.parametrize(
+    ("found", "name"),
+    [
+        ({"mix_ups": ["auth: span names Z01.02"]}, "records under the right attempt"),
+        ({"lost_records": 3}, "telemetry records lost"),
+        ({"leaks": 1}, "secrets found in reports"),
+        ({"restarts": {"auth-service": 1, "gateway": 0}}, "services that died"),
+        ({"cases": (case(P), case(N, 2))}, "planned cases without a verdict"),
+        (
+            {"correlation": Correlation(attempts=2, attempts_with_trace=1, owned_spans=1,
+                                        owned_logs=1)},
+            "attempts with a trace",
+        ),
+        (
+            {"correlation": Correlation(attempts=1, attempts_with_trace=1, owned_spans=9,
+                                        orphan_spans=1, owned_logs=1)},
+            "spans owned by one attempt",
+        ),
+    ],
+)  # fmt: skip
+def test_each_gate_can_fail(found: dict[str, Any], name: str) -> None:
+    """One thing wrong fails one gate."""
+    judged = gates(**found)
+
+    assert [gate.name for gate in judged.values() if gate.verdict is F] == [name]
+
+
+def test_no_telemetry_at_all_is_not_a_hundred_percent() -> None:
+    """Nothing of nothing proves nothing."""
+    judged = gates(correlation=Correlation())
+
+    assert judged["attempts with a trace"].verdict is F
+    assert judged["spans owned by one attempt"].actual == "none"
+
+
+def test_without_telemetry_its_gates_are_skipped_and_shown() -> None:
+    """A reader sees what was not looked at."""
+    judged = gates(GateLimits(telemetry=False), correlation=Correlation())
+
+    assert judged["attempts with a trace"].verdict is S
+
+
+def test_coverage_counts_green_checks_of_built_requirements() -> None:
+    """A requirement whose only case failed is not covered; a planned one is not expected."""
+    half = gates(GateLimits(min_coverage=50.0))["requirements covered"]
+    all_of_it = gates(GateLimits(min_coverage=51.0))["requirements covered"]
+    red = gates(GateLimits(min_coverage=1.0), cases=(case(F),))["requirements covered"]
+
+    assert (half.verdict, half.actual) == (P, "50.0 % (1 of 2)")
+    assert (all_of_it.verdict, all_of_it.detail) == (F, "REQ-02")
+    assert red.actual == "0.0 % (0 of 2)"
+
+
+def test_percentiles_are_values_that_occurred() -> None:
+    """Nearest rank, so that a limit is compared with something that was measured."""
+    assert percentile([], 95) == 0.0
+    assert percentile([5.0], 95) == 5.0
+    assert percentile([float(n) for n in range(1, 101)], 95) == 95.0
+    assert percentile([3.0, 1.0, 2.0], 50) == 2.0

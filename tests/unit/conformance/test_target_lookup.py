@@ -1,0 +1,90 @@
+"""Where a platform is found, and what is said when it is not."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from caas_conformance.errors import TargetError
+from caas_conformance.targets import from_stack_file, from_urls, listen_address
+
+SECRET = "the-platform's-own-secret"
+
+
+@pytest.fixture
+def stack_file(tmp_path: Path) -> Path:
+    """A stack file as `caas up` writes it, with its secrets beside it."""
+    secrets = tmp_path / "secrets.json"
+    secrets.write_bytes(msgspec.json.encode({"service_secret": SECRET, "key_pepper": "00"}))
+    path = tmp_path / "stack.json"
+    path.write_bytes(
+        msgspec.json.encode(
+            {
+                "version": 1,
+                "profile": "caas",
+                "otlp_endpoint": "http://127.0.0.1:4318",
+                "secrets_file": str(secrets),
+                "services": {
+                    "gateway": {"url": "http://127.0.0.1:3000", "pid": 2, "restarts": 1},
+                    "auth-service": {"url": "http://127.0.0.1:3007", "pid": 1, "restarts": 0},
+                },
+            }
+        )
+    )
+    return path
+
+
+def test_a_stack_file_gives_urls_and_the_secret_beside_it(stack_file: Path) -> None:
+    """The secret is not shown where a target is."""
+    target = from_stack_file(stack_file, environ={})
+
+    assert target.urls["gateway"] == "http://127.0.0.1:3000"
+    assert target.service_secret == SECRET
+    assert target.restarts() == {"gateway": 1, "auth-service": 0}
+    assert SECRET not in repr(target)
+    assert target.environment().endpoint("gateway").origin.port == 3000
+
+
+def test_the_environment_wins_over_the_secrets_file(stack_file: Path) -> None:
+    """For a platform whose secrets file is out of reach."""
+    assert from_stack_file(stack_file, {"CAAS_SERVICE_SECRET": "given"}).service_secret == "given"
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"services": 5}', b'{"services": {"a": {}}}'])
+def test_what_is_no_stack_file_is_said_in_one_line(tmp_path: Path, content: bytes) -> None:
+    """With what to do about it."""
+    path = tmp_path / "stack.json"
+    path.write_bytes(content)
+
+    with pytest.raises(TargetError, match="caas up") as caught:
+        from_stack_file(path, environ={})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [["auth-service"], ["=http://a"], ["a=nonsense"], ["a=http://b", "a=http://c"]],
+)
+def test_urls_are_checked(urls: list[str]) -> None:
+    """A pair that is none, or one service twice."""
+    with pytest.raises(TargetError):
+        from_urls(urls, {})
+
+
+def test_a_target_without_services_is_none() -> None:
+    """A run against nothing would find nothing wrong."""
+    with pytest.raises(TargetError, match="names no service"):
+        from_urls([], {}).environment()
+
+
+def test_telemetry_is_received_where_the_platform_sends_it(stack_file: Path) -> None:
+    """Unless said otherwise; a platform of the run's own sends it anywhere."""
+    running = from_stack_file(stack_file, environ={})
+
+    assert listen_address(None, running) == ("127.0.0.1", 4318)
+    assert listen_address("0.0.0.0:9", running) == ("0.0.0.0", 9)  # noqa: S104
+    assert listen_address(None, None) == ("127.0.0.1", 0)
+    with pytest.raises(TargetError, match="--no-telemetry"):
+        listen_address(None, from_urls(["a=http://127.0.0.1:1"], {}))
+    with pytest.raises(TargetError, match="HOST:PORT"):
+        listen_address("nowhere", running)
