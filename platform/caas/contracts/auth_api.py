@@ -4,6 +4,7 @@ The gateway documents them, so both sides have to mean the same: `tests/unit/gat
 them with the structs that the auth service decodes and encodes.
 """
 
+from itertools import permutations
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -26,6 +27,13 @@ METADATA_KEY_MAX_CHARS = 64
 _CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 NAME_PATTERN = rf"^ *[^\s{_CONTROLS}][^{_CONTROLS}]*$"
 
+PASSWORD_KINDS_MIN = 3
+# As JSON Schema can say it: three of the four kinds of characters, in any order.
+PASSWORD_PATTERN = "|".join(
+    r"[\s\S]*".join(order)
+    for order in permutations(("[a-z]", "[A-Z]", "[0-9]", "[^a-zA-Z0-9]"), PASSWORD_KINDS_MIN)
+)
+
 Plan = Literal["free", "business", "enterprise"]
 Preference = str | int | float | bool | None
 
@@ -44,7 +52,7 @@ NewPassword = Annotated[
         min_length=PASSWORD_MIN_CHARS,
         max_length=PASSWORD_MAX_CHARS,
         description="Three of: small letters, capitals, digits, others. Never returned.",
-        extra_json_schema={"format": "password"},
+        extra_json_schema={"format": "password", "pattern": PASSWORD_PATTERN},
     ),
 ]
 Password = Annotated[str, Meta(max_length=TEXT_MAX_CHARS, description="Never returned or logged.")]

@@ -72,6 +72,7 @@ class StrictStructPlugin(StructSchemaPlugin):
         config = getattr(field_definition.type_, "__struct_config__", None)
         if config is not None and config.forbid_unknown_fields:
             schema.additional_properties = False
+            schema.min_properties = getattr(field_definition.type_, "MEMBERS_MIN", 0) or None
         return schema
 
 

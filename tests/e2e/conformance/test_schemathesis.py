@@ -20,6 +20,7 @@ from caas.kernel.ids import new_id
 pytestmark = pytest.mark.e2e
 
 EXAMPLES = os.environ.get("CAAS_FUZZ_EXAMPLES", "8")
+CONFIG = str(Path(__file__).with_name("schemathesis.toml"))
 TIMEOUT_S = 600
 # What ends the session whose token the fuzzer uses comes last: with a dead token every other
 # answer is 401, and nothing behind the door is reached.

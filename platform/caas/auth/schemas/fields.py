@@ -23,6 +23,7 @@ from caas.auth.domain.users import (
     Preference,
 )
 from caas.auth.service.named_keys import KEY_NAME_MAX_CHARS
+from caas.contracts.auth_api import PASSWORD_PATTERN
 from caas.runtime.tokens import TOKEN_MAX_BYTES
 
 TEXT_MAX_CHARS = 1000
@@ -52,7 +53,7 @@ NewPassword = Annotated[
     Meta(
         min_length=PASSWORD_MIN_CHARS,
         max_length=PASSWORD_MAX_CHARS,
-        extra_json_schema=_says(format="password"),
+        extra_json_schema=_says(format="password", pattern=PASSWORD_PATTERN),
     ),
 ]
 """Three of: small letters, capitals, digits, others; not common; not the address."""

@@ -26,14 +26,16 @@ from caas.contracts.auth import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS, Claims, per
 from caas.kernel import wire
 from caas.kernel.clock import rfc3339
 
-Scope = Annotated[
-    str,
+Scopes = Annotated[
+    list[ShortText],
     Meta(
-        max_length=200,
-        extra_json_schema={"extra": {"enum": [*ADMIN_PERMISSIONS, *SCOPE_SHORTHANDS]}},
+        max_length=SCOPES_MAX,
+        # Said at the list: what an inner `Annotated` says does not reach the document.
+        extra_json_schema={
+            "extra": {"items": {"type": "string", "enum": [*ADMIN_PERMISSIONS, *SCOPE_SHORTHANDS]}}
+        },
     ),
 ]
-Scopes = Annotated[list[Scope], Meta(max_length=SCOPES_MAX)]
 Permissions = Annotated[list[ShortText], Meta(max_length=SCOPES_MAX)]
 
 
