@@ -54,6 +54,7 @@ def run(directory: Path, *, rounds: int, seconds: float) -> Result:
         )
         exporting = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
         contestants: dict[str, Callable[[], Sample]] = {}
+        figures = ""
         for family, plain, traced in (("edge", EDGE, EDGE), ("asgi", BARE, TRACED)):
             bare, off, on = (
                 stack.enter_context(serving(f"{family}-{name}", app, directory, env))
@@ -66,8 +67,9 @@ def run(directory: Path, *, rounds: int, seconds: float) -> Result:
             for mode, server in (("bare", bare), ("off", off), ("unsampled", on), ("sampled", on)):
                 sent = requests["sampled" if mode == "sampled" else "unsampled"]
                 contestants[f"{family}, {mode}"] = partial(measure, server, requests=sent)
+            figures = f"{on.url}/figures"
         interleave(result, contestants, rounds=rounds)
-        result.notes.append(lost(f"{on.url}/figures"))
+        result.notes.append(lost(figures))
     return result
 
 

@@ -1,7 +1,8 @@
 """Takes the queue to an OTLP/HTTP receiver, in order, beside the service's own work.
 
-Runs as one task of the service's event loop; items are encoded when they are queued. Batches
-are sent one after the other, within a batch the log records first; so when a span has arrived,
+Runs as one task of the service's event loop; a short slice at a time: encoding many
+together is cheaper than each where it is recorded, while the code and tables are hot. Batches are
+sent one after the other, within a batch the log records first; so when a span has arrived,
 whatever this process recorded before it has arrived as well, or is counted as dropped.
 """
 
@@ -16,7 +17,7 @@ from typing import Any, Final
 from caas_observability import otlp_encoding
 from caas_observability.http_post import PostClient, PostResponse
 from caas_observability.logs import get_logger
-from caas_observability.signals import SignalQueue, is_log
+from caas_observability.signals import LogItem, SignalQueue
 
 SCHEDULE_DELAY_MS = 5000
 REQUEST_TIMEOUT_MS = 10_000
@@ -26,6 +27,7 @@ BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 5.0
 RETRY_AFTER_MAX_S = 30.0
 SHUTDOWN_MAX_S = 3.0
+SLICE_ITEMS = 64  # encoded at a stretch: about 0.3 ms before other tasks get their turn
 
 _RETRYABLE: Final = frozenset({429, 502, 503, 504})  # OTLP/HTTP, "Retryable Response Codes"
 _PATHS: Final = {"span": "/v1/traces", "log": "/v1/logs"}
@@ -58,7 +60,6 @@ class Exporter:
             ValueError: *endpoint* is not an http or https URL.
         """
         self._queue = queue
-        queue.encode = otlp_encoding.encode
         self._resource = otlp_encoding.encode_resource(resource)
         self._client = PostClient(endpoint, headers or {})
         self._compress = compress
@@ -126,27 +127,31 @@ class Exporter:
                 self._unsettled = []
 
     async def _export(self, batch: Sequence[Any]) -> None:
-        logs = [item for item in batch if is_log(item)]
-        spans = [item for item in batch if not is_log(item)]
+        logs = [item for item in batch if type(item) is LogItem]
+        spans = [item for item in batch if type(item) is not LogItem]
         if logs:
             await self._send_all("log", logs)
         if spans:
             await self._send_all("span", spans)
 
     async def _send_all(self, signal: str, items: Sequence[Any]) -> None:
-        """Send *items* in requests of bounded size."""
+        """Encode *items*, a slice at a time, and send them in requests of bounded size."""
         scopes: dict[str, list[bytes]] = {}
         waiting: list[Any] = []
         size = 0
-        for item in items:
-            scope, encoded = item if is_log(item) else (otlp_encoding.SCOPE_NAME, item)
+        for index, item in enumerate(items, 1):
+            scope, encoded = _encode(item)
             if waiting and size + len(encoded) > REQUEST_MAX_BYTES:
                 await self._send(signal, scopes, waiting)
                 scopes, waiting, size = {}, [], 0
-            scopes.setdefault(scope, []).append(encoded)
-            waiting.append(item)
-            size += len(encoded)
-        await self._send(signal, scopes, waiting)
+            if encoded:
+                scopes.setdefault(scope, []).append(encoded)
+                waiting.append(item)
+                size += len(encoded)
+            if index % SLICE_ITEMS == 0:
+                await asyncio.sleep(0)
+        if waiting:
+            await self._send(signal, scopes, waiting)
 
     async def _send(
         self, signal: str, scopes: Mapping[str, Sequence[bytes]], items: Sequence[Any]
@@ -222,6 +227,16 @@ async def _wait(event: asyncio.Event, timeout_s: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
             await event.wait()
+
+
+def _encode(item: Any) -> tuple[str, bytes]:
+    """Return the scope and the bytes of one item; no bytes for one that can't be encoded."""
+    try:
+        if type(item) is LogItem:
+            return item.logger, otlp_encoding.encode_log(item)
+        return otlp_encoding.SCOPE_NAME, otlp_encoding.encode_span(item)
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        return "", b""
 
 
 def _gzip(body: bytes) -> bytes:

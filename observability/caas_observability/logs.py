@@ -10,16 +10,16 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, MutableMapping
-from datetime import UTC, datetime
+from collections.abc import MutableMapping
 from typing import Any
 
 import msgspec
 import structlog
 
-from caas_observability import context
+from caas_observability import context, log_lines
+from caas_observability.log_lines import LEVELS, Sink, install
 from caas_observability.redaction import REDACTED, is_secret_name, redact_json, redact_text
-from caas_observability.signals import LogItem, SignalQueue
+from caas_observability.signals import LogItem
 
 FIELDS_MAX = 64
 TEXT_MAX_CHARS = 8192
@@ -27,75 +27,19 @@ STACK_MAX_FRAMES = 30
 REMEMBERED_MAX = 4096
 REMEMBERED_MAX_CHARS = 128
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+__all__ = [
+    "Logger",
+    "Sink",
+    "bridge_stdlib",
+    "configure_structlog",
+    "emit",
+    "get_logger",
+    "install",
+]
+
 _OTLP_SEVERITY = {"debug": 5, "info": 9, "warning": 13, "error": 17, "critical": 21}
-_RESERVED = frozenset(
-    {"timestamp", "level", "event", "service.name", "logger", "trace_id", "span_id",
-     "correlation_id"}
-)  # fmt: skip
-
-Write = Callable[[bytes], object]
-
-
-def write_stdout(line: bytes) -> None:
-    """Write one complete line to standard output at once, past any text layer's buffer."""
-    try:
-        os.write(sys.stdout.fileno(), line)
-    except (OSError, ValueError):
-        # No reader, a full disk or a captured stdout: logging never breaks the service.
-        _write_captured(line)
-
-
-def _write_captured(line: bytes) -> None:
-    try:
-        sys.stdout.write(line.decode())
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        return
-
-
-class Sink:
-    """Where this process's log records go.
-
-    Attributes:
-        service_name: Written into every line.
-        threshold: Records below this standard-library level are dropped first of all.
-        queue: Gets an OTLP record for each line; None while nothing is exported.
-        write: Takes one encoded line with its newline.
-    """
-
-    __slots__ = ("queue", "service_name", "threshold", "write")
-
-    def __init__(
-        self,
-        service_name: str = "unknown_service",
-        *,
-        level: str = "info",
-        queue: SignalQueue | None = None,
-        write: Write = write_stdout,
-    ) -> None:
-        """Make a sink.
-
-        Raises:
-            ValueError: *level* is not debug, info, warning, error or critical.
-        """
-        if level.lower() not in _LEVELS:
-            raise ValueError(f"log level {level!r} is not one of {', '.join(_LEVELS)}")
-        self.service_name = service_name
-        self.threshold = _LEVELS[level.lower()]
-        self.queue = queue
-        self.write = write
-
-
-_sink = Sink()
-_encode = msgspec.json.Encoder(enc_hook=str).encode
-
-
-def install(sink: Sink) -> Sink:
-    """Make *sink* this process's; return the one it replaces."""
-    global _sink
-    replaced, _sink = _sink, sink
-    return replaced
+_SEVERITY_TEXT = {level: level.upper() for level in LEVELS}
+_OUTSIDE = ("", "", False, "")  # trace id, span id, sampled, correlation id
 
 
 class Logger(structlog.BoundLoggerBase):
@@ -128,7 +72,7 @@ class Logger(structlog.BoundLoggerBase):
 
     def _record(self, level: str, event: str, fields: dict[str, Any]) -> None:
         # The short way past structlog's chain: four times as fast, and the same line.
-        if _LEVELS[level] >= _sink.threshold:
+        if LEVELS[level] >= log_lines.current_sink().threshold:
             emit(level, event, self._logger.name, {**self._context, **fields})
 
 
@@ -239,71 +183,25 @@ def _plain(value: Any) -> Any:
         return str(type(value))
 
 
-def _sendable(value: Any) -> str:
-    return str(value).encode("utf-8", "replace").decode()
-
-
 def emit(level: str, event: str, logger: str, fields: dict[str, Any]) -> None:
-    """Write one record: the line, then the OTLP record; takes over *fields*."""
-    sink = _sink
+    """Record one event: a line, and an OTLP record; takes over *fields*."""
+    sink = log_lines.current_sink()
     scope = context.current_scope()
-    now_ns = time.time_ns()
-    event = _redact_short(event)
-    fields = _redact(fields)
-    line: dict[str, Any] = {
-        "timestamp": _rfc3339(now_ns),
-        "level": level,
-        "event": event,
-        "service.name": sink.service_name,
-        "logger": logger,
-    }
-    if scope is not None:
-        line["trace_id"] = scope.trace_id
-        line["span_id"] = scope.span_id
-        if scope.correlation_id:
-            line["correlation_id"] = scope.correlation_id
-    if _RESERVED.isdisjoint(fields):
-        line |= fields
-    else:
-        line |= {(f"field.{k}" if k in _RESERVED else k): v for k, v in fields.items()}
-    try:
-        encoded = _encode(line)
-    except (TypeError, ValueError, RecursionError):  # a lone surrogate, for one
-        encoded = _encode({_sendable(key): _sendable(value) for key, value in line.items()})
-    sink.write(encoded + b"\n")
-    if sink.queue is not None:
-        sink.queue.put(
-            LogItem(
-                time_ns=now_ns,
-                severity=_OTLP_SEVERITY[level],
-                severity_text=level.upper(),
-                body=event,
-                logger=logger,
-                trace_id="" if scope is None else scope.trace_id,
-                span_id="" if scope is None else scope.span_id,
-                sampled=scope is not None and scope.sampled,
-                attributes=fields,
-                correlation_id="" if scope is None else scope.correlation_id,
-            )
+    sink.take(
+        LogItem(
+            time.time_ns(),
+            _OTLP_SEVERITY[level],
+            _SEVERITY_TEXT[level],
+            _redact_short(event),
+            logger,
+            _redact(fields),
+            *(
+                _OUTSIDE
+                if scope is None
+                else (scope.trace_id, scope.span_id, scope.sampled, scope.correlation_id)
+            ),
         )
-
-
-_instant: tuple[int, int, str, str] = (-1, -1, "", "")  # one object, for threads log too
-
-
-def _rfc3339(now_ns: int) -> str:
-    """Write *now_ns* as RFC 3339 with milliseconds; lines of one instant share the work."""
-    global _instant  # noqa: PLW0603 - a cache of one
-    now_ms = now_ns // 1_000_000
-    known_ms, known_second, day, text = _instant
-    if now_ms == known_ms:
-        return text
-    second, ms = divmod(now_ms, 1000)
-    if second != known_second:
-        day = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    text = f"{day}.{ms:03d}Z"
-    _instant = (now_ms, second, day, text)
-    return text
+    )
 
 
 class StdlibBridge(logging.Handler):
@@ -313,9 +211,9 @@ class StdlibBridge(logging.Handler):
         """Write *record* as one of our lines; never raises."""
         try:
             level = next(
-                (name for name, no in reversed(_LEVELS.items()) if record.levelno >= no), "debug"
+                (name for name, no in reversed(LEVELS.items()) if record.levelno >= no), "debug"
             )
-            if _LEVELS[level] < _sink.threshold:
+            if LEVELS[level] < log_lines.current_sink().threshold:
                 return
             fields: dict[str, Any] = {"exc_info": record.exc_info} if record.exc_info else {}
             try:

@@ -191,13 +191,6 @@ def _cached_text(tag: bytes, text: str) -> bytes:
     return encoded
 
 
-def encode(item: Any) -> Any:
-    """Encode a span as bytes, a `LogItem` as `(scope, bytes)`; what a `SignalQueue` holds."""
-    if type(item) is LogItem:
-        return item.logger, encode_log(item)
-    return encode_span(item)
-
-
 def encode_span(span: RecordingSpan) -> bytes:
     """Encode one ended span as a `ScopeSpans.spans` field."""
     parts = [

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from opentelemetry.sdk.resources import Resource
 
-from caas_observability import logs, metrics, otel_api, signals, tracing
+from caas_observability import log_lines, logs, metrics, otel_api, signals, tracing
 from caas_observability.context import new_trace_id
 from caas_observability.exporter import REQUEST_TIMEOUT_MS, SCHEDULE_DELAY_MS, Exporter
 from caas_observability.sampling import sampler_from_env
@@ -38,6 +38,7 @@ class Telemetry:
         """Export what is left, within `exporter.SHUTDOWN_MAX_S`, and stop recording."""
         if self.exporter is not None:
             await self.exporter.shutdown()
+        log_lines.flush()
 
 
 _configured: tuple[int, Telemetry] | None = None

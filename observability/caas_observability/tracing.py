@@ -20,6 +20,7 @@ from caas_observability.signals import MARKER_RESERVE_ITEMS, SignalQueue
 ATTRIBUTES_MAX = 128
 EVENTS_MAX = 128
 LINKS_MAX = 128
+TEXT_MAX_CHARS = 8192
 EXCEPTION_MESSAGE_MAX_CHARS = 1024
 
 KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}  # OTLP numbers
@@ -193,6 +194,8 @@ class RecordingSpan(Span):
         if len(attributes) >= ATTRIBUTES_MAX and key not in attributes:
             self.dropped_attributes += 1
             return
+        if type(value) is str and len(value) > TEXT_MAX_CHARS:
+            value = value[:TEXT_MAX_CHARS]
         attributes[key] = value
 
     def set_many(self, attributes: Attributes) -> None:

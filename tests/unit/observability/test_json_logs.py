@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import structlog
 
-from caas_observability import context, logs
+from caas_observability import context, log_lines, logs
 from caas_observability.logs import Sink, get_logger
 from caas_observability.signals import LogItem, SignalQueue
 from caas_observability.tracing import start_server_span
@@ -238,8 +238,8 @@ def test_a_captured_or_closed_stdout_breaks_nothing(monkeypatch: pytest.MonkeyPa
     """A log call never raises because of where its line goes."""
     captured = io.StringIO()
     monkeypatch.setattr(sys, "stdout", captured)
-    logs.write_stdout(b"line\n")
+    log_lines.write_stdout(b"line\n")
     assert captured.getvalue() == "line\n"
 
     captured.close()
-    logs.write_stdout(b"line\n")
+    log_lines.write_stdout(b"line\n")

@@ -141,21 +141,20 @@ def test_long_texts_are_cut() -> None:
 
 def test_the_memory_of_attributes_is_bounded() -> None:
     """Many different values are encoded right and not all remembered."""
+    encoder = otlp_encoding.AttributeEncoder(b"\x4a")
+    alike = otlp_encoding.AttributeEncoder(b"\x4a")
     for n in range(otlp_encoding.CACHED_ATTRIBUTES_MAX + 10):
-        read = otlp_encoding.attributes(b"\x4a", {"k": n})
-        assert read
+        members = {f"k{n % 3}": n, f"f{n}": n / 2, "s": str(n)}
+        assert encoder.join(members) == alike.join(members) == encoder.join(members)
 
-    assert len(otlp_encoding._cache) <= otlp_encoding.CACHED_ATTRIBUTES_MAX
+    assert len(encoder) <= otlp_encoding.CACHED_ATTRIBUTES_MAX
 
 
 @given(text, st.dictionaries(names, values, max_size=4), st.booleans())
 def test_a_log_record_arrives(body: str, attributes: dict[str, Any], in_trace: bool) -> None:  # noqa: FBT001
     """With and without a trace."""
-    item = LogItem(
-        time_ns=7, severity=17, severity_text="ERROR", body=body, logger="x",
-        trace_id=TRACE if in_trace else "", span_id=SPAN if in_trace else "",
-        sampled=in_trace, attributes=attributes,
-    )  # fmt: skip
+    ids = (TRACE, SPAN, True) if in_trace else ()
+    item = LogItem(7, 17, "ERROR", body, "x", attributes, *ids)
     request = ExportLogsServiceRequest()
     request.ParseFromString(encode_request(encode_resource({}), [("x", [encode_log(item)])]))
     read = request.resource_logs[0].scope_logs[0].log_records[0]

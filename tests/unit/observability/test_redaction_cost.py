@@ -12,7 +12,7 @@ HOSTILE = {
     "beginnings of tokens": '"eyJ" * 80_000',
     "signs": '"a:" * 128_000',
     "schemes": '"Basic " * 40_000',
-    "quotes": '\'"\' * 256_000',
+    "quotes": "'\"' * 256_000",
 }
 
 

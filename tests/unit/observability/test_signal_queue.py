@@ -5,10 +5,7 @@ from caas_observability.signals import MARKER_RESERVE_ITEMS, LogItem, SignalQueu
 
 def log(n: int) -> LogItem:
     """Make a record."""
-    return LogItem(
-        time_ns=n, severity=9, severity_text="INFO", body=str(n), logger="x",
-        trace_id="", span_id="", sampled=False, attributes={},
-    )  # fmt: skip
+    return LogItem(n, 9, "INFO", str(n), "x", {})
 
 
 def test_order_is_kept_across_signals() -> None:
