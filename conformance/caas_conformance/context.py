@@ -2,10 +2,10 @@
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 
@@ -21,6 +21,7 @@ from caas_conformance.fixtures import Tenants
 from caas_conformance.http.answer import Answer
 from caas_conformance.http.client import Endpoint, ServiceClient, Wire
 from caas_conformance.polling import until
+from caas_conformance.protocols.sse import EventStream, open_stream
 from caas_conformance.tracing import AttemptTrace
 from caas_observability.correlation import AttemptTelemetry
 from caas_observability.redaction import Redactor
@@ -126,6 +127,12 @@ class CaseContext:
     async def raw(self, service: str, message: bytes) -> Answer:
         """Send *message* byte for byte; the answer may be a closed connection."""
         return await self.service(service).raw(message)
+
+    def stream(
+        self, service: str, path: str, *, method: str = "GET", **options: Any
+    ) -> AbstractAsyncContextManager[EventStream]:
+        """Open a stream of server-sent events; options as in `ServiceClient.request`."""
+        return open_stream(self.service(service), method, path, **options)
 
     def service_secret(self) -> dict[str, str]:
         """Return the header by which services trust each other.

@@ -6,7 +6,7 @@ Production code never imports this.
 import asyncio
 import secrets
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from time import time_ns
 from typing import Any, Self
@@ -37,12 +37,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer; `wire` replaces everything else and closes the connection."""
+    """An answer; `wire` replaces everything else and closes the connection.
+
+    `pieces` are sent as one chunk each, as they come; the connection is closed after the last.
+    """
 
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     wire: bytes | None = None
+    pieces: AsyncIterable[bytes] | None = None
 
 
 Handler = Callable[[Asked], Said | Awaitable[Said]]
@@ -119,6 +123,9 @@ class ScriptedService:
             message.body,
         )
         said = await self._answer(asked)
+        if said.pieces is not None:
+            await _stream(asked, said, said.pieces, writer)
+            return False
         writer.write(said.wire if said.wire is not None else _rendered(asked, said))
         await writer.drain()
         return said.wire is None and parser.should_keep_alive()
@@ -261,6 +268,18 @@ def _attributes(asked: Asked, members: dict[str, str]) -> list[dict[str, Any]]:
     if correlation_id:
         members = {**members, "correlation_id": correlation_id}
     return [{"key": k, "value": {"stringValue": v}} for k, v in members.items()]
+
+
+async def _stream(
+    asked: Asked, said: Said, pieces: AsyncIterable[bytes], writer: asyncio.StreamWriter
+) -> None:
+    headers = {**said.headers, "transfer-encoding": "chunked"}
+    head = _rendered(asked, Said(said.status, b"", headers))
+    writer.write(head.replace(b"content-length: 0\r\n", b""))
+    async for piece in pieces:
+        writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        await writer.drain()
+    writer.write(b"0\r\n\r\n")
 
 
 def _rendered(asked: Asked, said: Said) -> bytes:

@@ -96,7 +96,7 @@ class Wire:
         """
         async with self._limit:
             record.started_at = perf_counter()
-            self._entered(record.started_at)
+            self.entered(record.started_at)
             connection = None if own_connection else self._reuse(endpoint.origin)
             answer = Answer(record)
             try:
@@ -112,7 +112,7 @@ class Wire:
                 raise
             finally:
                 record.ended_at = record.ended_at or perf_counter()
-                self._left(perf_counter())
+                self.left(perf_counter())
                 if record.error:
                     self._discard(connection)
         record.status = answer.status
@@ -145,12 +145,14 @@ class Wire:
         if connection is not None:
             connection.close()
 
-    def _entered(self, now: float) -> None:
+    def entered(self, now: float) -> None:
+        """Note that the case begins to wait for the platform."""
         if not self._in_flight:
             self._since = now
         self._in_flight += 1
 
-    def _left(self, now: float) -> None:
+    def left(self, now: float) -> None:
+        """Note that one wait is over; what overlaps counts once."""
         self._in_flight -= 1
         if not self._in_flight:
             self.sut_wait_s += now - self._since
@@ -163,19 +165,19 @@ class ServiceClient:
     given by the case replaces either, and `None` leaves it out.
     """
 
-    __slots__ = ("_endpoint", "_on_unanswered", "_wire")
+    __slots__ = ("endpoint", "on_unanswered", "wire")
 
     def __init__(
         self, wire: Wire, endpoint: Endpoint, on_unanswered: Callable[[Answer], None]
     ) -> None:
-        self._wire = wire
-        self._endpoint = endpoint
-        self._on_unanswered = on_unanswered
+        self.wire = wire
+        self.endpoint = endpoint
+        self.on_unanswered = on_unanswered
 
     @property
     def url(self) -> str:
         """Its base URL, without a slash at the end."""
-        return self._endpoint.url
+        return self.endpoint.url
 
     async def get(self, path: str, **options: Any) -> Answer:
         """Send GET; options as in `request`."""
@@ -231,13 +233,34 @@ class ServiceClient:
             EnvironmentBrokenError: nothing listens there.
             CaseStoppedError: the answer did not come, or came broken; recorded as failed.
         """
+        record, message = self.prepare(
+            method, path, json=json, body=body, headers=headers, query=query
+        )
+        answer = await self.wire.exchange(self.endpoint, message, record, timeout_s)
+        if record.error:
+            self.on_unanswered(answer)
+            raise CaseStoppedError(f"{method} {path}: {record.error}")
+        return answer
+
+    def prepare(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = msgspec.UNSET,
+        body: bytes | None = None,
+        headers: Mapping[str, str | None] | None = None,
+        query: Query | None = None,
+        protocol: str = "http",
+    ) -> tuple[ExchangeRecord, bytes]:
+        """Open an exchange and write its request, which is not sent yet; as `request`."""
         if json is not msgspec.UNSET and body is not None:
             raise AuthoringError("give json or body, not both")
-        target = self._endpoint.base_path + quote(path, safe=PATH_SAFE + "?")
+        target = self.endpoint.base_path + quote(path, safe=PATH_SAFE + "?")
         if query is not None:
             pairs = query.items() if isinstance(query, Mapping) else query
             target = f"{target}?{urlencode(list(pairs))}"
-        record = self._wire.new_exchange("http", self._endpoint.service, method, "")
+        record = self.wire.new_exchange(protocol, self.endpoint.service, method, "")
         record.url = self._origin_url + target
         lines = self._headers(record, headers)
         content = body
@@ -252,11 +275,7 @@ class ServiceClient:
         record.request_body = content or b""
         head = "".join([f"{method} {target} HTTP/1.1\r\n", *[f"{k}: {v}\r\n" for k, v in sent]])
         message = head.encode("latin-1") + b"\r\n" + (content or b"")
-        answer = await self._wire.exchange(self._endpoint, message, record, timeout_s)
-        if record.error:
-            self._on_unanswered(answer)
-            raise CaseStoppedError(f"{method} {path}: {record.error}")
-        return answer
+        return record, message
 
     async def raw(self, message: bytes, *, timeout_s: float = EXCHANGE_TIMEOUT_S) -> Answer:
         """Send *message* byte for byte on its own connection; no header is added.
@@ -265,27 +284,27 @@ class ServiceClient:
         """
         first = message.split(b"\r\n", 1)[0].split(b" ")
         method = first[0].decode("latin-1")[:16] or "RAW"
-        record = self._wire.new_exchange("raw", self._endpoint.service, method, self.url)
-        answer = await self._wire.exchange(
-            self._endpoint, message, record, timeout_s, own_connection=True
+        record = self.wire.new_exchange("raw", self.endpoint.service, method, self.url)
+        answer = await self.wire.exchange(
+            self.endpoint, message, record, timeout_s, own_connection=True
         )
         if answer.status is None and not answer.closed:
-            self._on_unanswered(answer)
+            self.on_unanswered(answer)
             raise CaseStoppedError(f"raw request: {record.error}")
         return answer
 
     @property
     def _origin_url(self) -> str:
-        url = self._endpoint.url
-        return url.removesuffix(self._endpoint.base_path) if self._endpoint.base_path else url
+        url = self.endpoint.url
+        return url.removesuffix(self.endpoint.base_path) if self.endpoint.base_path else url
 
     def _headers(
         self, record: ExchangeRecord, given: Mapping[str, str | None] | None
     ) -> dict[str, str | None]:
         lines: dict[str, str | None] = {
-            "host": self._endpoint.host_header,
+            "host": self.endpoint.host_header,
             "accept": "*/*",
-            "traceparent": self._wire.trace.traceparent(record.span_id),
+            "traceparent": self.wire.trace.traceparent(record.span_id),
             "x-correlation-id": record.correlation_id,
         }
         for name, value in (given or {}).items():

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any, NamedTuple, cast
 
@@ -36,6 +37,7 @@ class Connection(asyncio.Protocol):
         "_head_only",
         "_headers_complete",
         "_length_known",
+        "_on_piece",
         "_parser",
         "_pieces",
         "_record",
@@ -56,15 +58,28 @@ class Connection(asyncio.Protocol):
         self._head_only = False
         self._headers_complete = False
         self._length_known = False
+        self._on_piece: Callable[[bytes | None], None] | None = None
 
     # -- one exchange -----------------------------------------------------------------------
 
-    def begin(self, message: bytes, record: ExchangeRecord, *, head_only: bool) -> Answer:
-        """Send *message* and start reading its answer; `finished` tells when it is there."""
+    def begin(
+        self,
+        message: bytes,
+        record: ExchangeRecord,
+        *,
+        head_only: bool,
+        on_piece: Callable[[bytes | None], None] | None = None,
+    ) -> Answer:
+        """Send *message* and start reading its answer; `finished` tells when it is there.
+
+        With *on_piece* the body is handed on as it comes and kept nowhere: it is called with
+        nothing once the headers are there, then with each piece, and with nothing at the end.
+        """
         answer = Answer(record)
         self._record = record
         self._answer = answer
         self._head_only = head_only
+        self._on_piece = on_piece
         self._headers_complete = False
         self._length_known = False
         self._pieces = []
@@ -154,11 +169,16 @@ class Connection(asyncio.Protocol):
         self._answer.status = status
         self._answer.version = self._parser.get_http_version()
         self._headers_complete = True
+        if self._on_piece is not None:
+            self._on_piece(None)
         if self._head_only:
             self._finish()
 
     def on_body(self, body: bytes) -> None:
-        """Keep a piece of the body."""
+        """Keep a piece of the body, or hand it on."""
+        if self._on_piece is not None:
+            self._on_piece(body)
+            return
         self._size += len(body)
         if self._size > BODY_BYTES_MAX:
             self._finish(f"the body is over {BODY_BYTES_MAX} bytes")
@@ -184,6 +204,8 @@ class Connection(asyncio.Protocol):
         if error or answer.closed or not self._reusable():
             self.close()
         done.set_result(None)
+        if self._on_piece is not None:
+            self._on_piece(None)
 
     def _reusable(self) -> bool:
         # A HEAD answer leaves the parser waiting for a body that never comes.
