@@ -1,5 +1,6 @@
 """The published JSON Schemas, generated from the models; `caas report schema` writes them."""
 
+import inspect
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,8 +12,22 @@ from caas_reports import baseline, model
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
+def _tidied(schema: Any) -> Any:
+    """Take the indentation out of descriptions: Python 3.13 keeps docstrings without it."""
+    if isinstance(schema, list):
+        return [_tidied(member) for member in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: inspect.cleandoc(member)
+        if name == "description" and isinstance(member, str)
+        else _tidied(member)
+        for name, member in schema.items()
+    }
+
+
 def _document(title: str, version: str, kind: type) -> bytes:
-    schema: dict[str, Any] = msgspec.json.schema(kind)
+    schema: dict[str, Any] = _tidied(msgspec.json.schema(kind))
     head = {"$schema": _DIALECT, "$id": f"urn:caas:schema:{title}:{version}"}
     encoded = msgspec.json.encode({**head, **schema}, order="deterministic")
     return msgspec.json.format(encoded, indent=2) + b"\n"
