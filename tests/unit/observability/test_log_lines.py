@@ -107,14 +107,14 @@ def test_threads_lose_and_double_nothing(writes: list[bytes]) -> None:
 
     def work(name: str) -> None:
         for number in range(200):
-            log.info(f"{name}{number}")
+            log.info(f"{name}{number}")  # noqa: G004
 
     async def main() -> None:
         threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
         for thread in threads:
             thread.start()
         for number in range(200):
-            log.info(f"c{number}")
+            log.info(f"c{number}")  # noqa: G004
             await asyncio.sleep(0)
         for thread in threads:
             await asyncio.to_thread(thread.join)
