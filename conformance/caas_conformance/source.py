@@ -1,24 +1,39 @@
 """What can be read from a case's source without running it."""
 
 import ast
-import inspect
-import textwrap
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 DEFAULT_LEVEL = "MUST"
+Function = ast.AsyncFunctionDef | ast.FunctionDef
 
 
 @cache
-def syntax_of(function: Callable[..., Any]) -> ast.AsyncFunctionDef | ast.FunctionDef | None:
+def syntax_of(function: Callable[..., Any]) -> Function | None:
     """Return the syntax tree of *function*, or None when there is no source."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
+    code = getattr(function, "__code__", None)
+    if code is None:
         return None
-    first = tree.body[0]
-    return first if isinstance(first, ast.AsyncFunctionDef | ast.FunctionDef) else None
+    return _functions_of(code.co_filename).get(code.co_firstlineno)
+
+
+@cache
+def _functions_of(filename: str) -> dict[int, Function]:
+    """Return the functions of a file by their first line, decorators included.
+
+    One parse a file: `inspect.getsource` reads the file's tokens again for each function.
+    """
+    try:
+        tree = ast.parse(Path(filename).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    return {
+        min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]): node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)
+    }
 
 
 @cache

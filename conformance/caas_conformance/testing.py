@@ -76,6 +76,7 @@ class ScriptedService:
         self._spans: list[dict[str, Any]] = []
         self._logs: list[dict[str, Any]] = []
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[Any] | None] = set()
         healthy = Said(200, {"status": "healthy", "version": "9.9.9"})
         for path in ("/health", "/internal/health"):
             self.routes["GET", path] = lambda _: healthy
@@ -95,12 +96,16 @@ class ScriptedService:
         self.routes[method, path] = said if callable(said) else lambda _: said
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The loop refers to tasks weakly: one that waits for nothing else would be collected.
+        task = asyncio.current_task()
+        self._serving.add(task)
         try:
             while await self._one(reader, writer):
                 pass
         except ConnectionError:
             pass
         finally:
+            self._serving.discard(task)
             writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
