@@ -1,7 +1,7 @@
-"""Bodies of the auth service's public routes that the gateway passes on.
+"""Bodies of the auth service's public routes that the gateway passes on, and documents.
 
-The gateway documents them, so both sides have to mean the same: `tests/unit/gateway` compares
-them with the structs that the auth service decodes and encodes.
+What the schema language can say is said here, so that the documents are true; what it can't (a
+guessable password, a CIDR block with host bits) the domain refuses with a 400 that names it.
 """
 
 from itertools import permutations

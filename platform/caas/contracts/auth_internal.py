@@ -1,24 +1,68 @@
-"""Bodies of the auth service's routes for other services, as a caller needs them.
+"""Bodies of the auth service's routes for other services.
 
-Answers are read leniently: a newer auth service may say more.
+Questions are strict; answers are read leniently: a newer auth service may say more.
 """
 
-import msgspec
+from typing import Annotated, Literal
 
-from caas.contracts.auth_api import Plan, Preference
+from msgspec import Meta
+
+from caas.contracts.auth import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS
+from caas.contracts.auth_api import (
+    NAME_PATTERN,
+    CompanyName,
+    DeviceBody,
+    ExternalId,
+    Metadata,
+    Plan,
+    ShortText,
+    Text,
+)
+from caas.kernel import wire
 
 INTERNAL_PREFIX = "/api/v1/auth/internal"
 
+SCOPES_MAX = 50
+KEY_NAME_MAX_CHARS = 100
+CREDENTIAL_MAX_CHARS = 256
+USER_AGENT_MAX_CHARS = 2000
+ADDRESS_MAX_CHARS = 100
 
-class ValidateApiKey(msgspec.Struct, frozen=True, kw_only=True):
+Status = Literal["active", "suspended"]
+
+KeyName = Annotated[str, Meta(min_length=1, max_length=KEY_NAME_MAX_CHARS, pattern=NAME_PATTERN)]
+Credential = Annotated[str, Meta(max_length=CREDENTIAL_MAX_CHARS)]
+AddressText = Annotated[
+    str,
+    Meta(
+        max_length=ADDRESS_MAX_CHARS,
+        extra_json_schema={"anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
+    ),
+]
+OriginText = Text
+UserAgentText = Annotated[str, Meta(max_length=USER_AGENT_MAX_CHARS)]
+Scopes = Annotated[
+    list[ShortText],
+    Meta(
+        max_length=SCOPES_MAX,
+        # Said at the list: what an inner `Annotated` says does not reach the document.
+        extra_json_schema={
+            "items": {"type": "string", "enum": [*ADMIN_PERMISSIONS, *SCOPE_SHORTHANDS]}
+        },
+    ),
+]
+Permissions = Annotated[list[ShortText], Meta(max_length=SCOPES_MAX)]
+
+
+class ValidateApiKey(wire.Request, frozen=True, kw_only=True):
     """Asks whose a key is, and whether it may be used from there."""
 
-    api_key: str
-    ip_address: str
-    origin: str | None = None
+    api_key: Credential
+    ip_address: AddressText
+    origin: OriginText | None = None
 
 
-class KeyClient(msgspec.Struct, frozen=True, kw_only=True):
+class KeyClient(wire.Response, frozen=True, kw_only=True):
     """The account a key belongs to."""
 
     client_id: str
@@ -28,14 +72,14 @@ class KeyClient(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_tier: Plan
 
 
-class ValidApiKey(msgspec.Struct, frozen=True, kw_only=True):
+class ValidApiKey(wire.Response, frozen=True, kw_only=True):
     """A good key (seed case 17)."""
 
     valid: bool
     client: KeyClient
 
 
-class TenantRecord(msgspec.Struct, frozen=True, kw_only=True):
+class TenantRecord(wire.Response, frozen=True, kw_only=True):
     """A tenant with its account; times are RFC 3339."""
 
     tenant_id: str
@@ -43,18 +87,18 @@ class TenantRecord(msgspec.Struct, frozen=True, kw_only=True):
     company_name: str
     email: str
     plan: Plan
-    status: str
+    status: Status
     created_at: str
     updated_at: str
 
 
-class RenameTenant(msgspec.Struct, frozen=True, kw_only=True):
+class RenameTenant(wire.Request, frozen=True, kw_only=True):
     """Changes the company's name."""
 
-    company_name: str
+    company_name: CompanyName
 
 
-class TenantUsage(msgspec.Struct, frozen=True, kw_only=True):
+class TenantUsage(wire.Response, frozen=True, kw_only=True):
     """What a tenant uses at the moment `as_of`."""
 
     tenant_id: str
@@ -64,16 +108,16 @@ class TenantUsage(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str
 
 
-class MakeKey(msgspec.Struct, frozen=True, kw_only=True):
+class MakeKey(wire.Request, frozen=True, kw_only=True):
     """Makes a named key; the caller vouches for what its maker may do."""
 
-    name: str
-    scopes: list[str]
-    created_by: str
-    maker_permissions: list[str]
+    name: KeyName
+    scopes: Scopes
+    created_by: Text
+    maker_permissions: Permissions
 
 
-class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+class KeyRecord(wire.Response, frozen=True, kw_only=True):
     """A named key, without the key."""
 
     id: str
@@ -85,7 +129,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: str | None
 
 
-class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+class NewKey(wire.Response, frozen=True, kw_only=True):
     """A new named key, shown this once."""
 
     id: str
@@ -96,19 +140,20 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
 
 
-class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
+class KeyPage(wire.Response, frozen=True, kw_only=True):
     """Named keys, oldest first."""
 
     items: list[KeyRecord]
     next_cursor: str | None
 
 
-class AppToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AppToken(wire.Request, frozen=True, kw_only=True, omit_defaults=True):
     """Opens a session with the client's id and API secret."""
 
-    app_id: str
-    app_secret: str
-    ip_address: str
-    user_agent: str = ""
-    user_external_id: str | None = None
-    metadata: dict[str, Preference] | None = None
+    app_id: Credential
+    app_secret: Credential
+    ip_address: AddressText
+    user_agent: UserAgentText = ""
+    user_external_id: ExternalId | None = None
+    metadata: Metadata | None = None
+    device_info: DeviceBody = DeviceBody()

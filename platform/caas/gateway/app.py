@@ -19,8 +19,8 @@ from caas.contracts.auth import (
     SigningKeysChanged,
     TenantChanged,
 )
+from caas.contracts.auth_api import Plan
 from caas.gateway.clients import AuthClient, Upstream
-from caas.gateway.domain import Plan
 from caas.gateway.ports import AuthService
 from caas.gateway.routes.admission import Admission, provide_principal
 from caas.gateway.routes.openapi import passed_on

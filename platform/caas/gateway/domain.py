@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
+from caas.contracts.auth_api import Plan
 from caas.gateway.errors import (
     AdministrationReservedError,
     PermissionMissingError,
@@ -28,7 +29,6 @@ DEFAULT_TIMEZONE = "UTC"
 _LOCALE = re.compile(LOCALE_PATTERN)
 _ADMINISTRATIVE = frozenset({"tenant:write", "apikey:write"})
 
-Plan = Literal["free", "business", "enterprise"]
 Kind = Literal["user", "admin", "key"]
 
 

@@ -4,8 +4,16 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from caas.contracts.auth_api import NAME_PATTERN, CompanyName, ExternalId, Metadata, Plan
-from caas.contracts.auth_internal import KeyPage, KeyRecord, NewKey, TenantUsage
+from caas.contracts.auth_api import CompanyName, ExternalId, Metadata, Plan
+from caas.contracts.auth_internal import (
+    SCOPES_MAX,
+    Credential,
+    KeyName,
+    KeyPage,
+    KeyRecord,
+    NewKey,
+    TenantUsage,
+)
 from caas.gateway.domain import (
     LOCALE_MAX_CHARS,
     LOCALE_PATTERN,
@@ -13,10 +21,6 @@ from caas.gateway.domain import (
 )
 from caas.gateway.service.tenants import Company
 from caas.kernel import wire
-
-SCOPES_MAX = 50
-KEY_NAME_MAX_CHARS = 100
-CREDENTIAL_MAX_CHARS = 256
 
 Locale = Annotated[
     str,
@@ -28,8 +32,6 @@ Locale = Annotated[
     ),
 ]
 Timezone = Annotated[str, Meta(description="An IANA time zone.", examples=["UTC", "Europe/Vienna"])]
-KeyName = Annotated[str, Meta(min_length=1, max_length=KEY_NAME_MAX_CHARS, pattern=NAME_PATTERN)]
-Credential = Annotated[str, Meta(max_length=CREDENTIAL_MAX_CHARS)]
 
 
 class Pong(wire.Response, frozen=True, kw_only=True):

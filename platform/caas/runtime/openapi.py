@@ -57,6 +57,7 @@ _SECURITY_SCHEMES = {
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _IDEMPOTENCY_TEXT = "Honours the header `Idempotency-Key` (components/parameters)."
+_PROSE = frozenset({"title", "description", "examples"})  # Litestar takes these over itself
 _SEGMENT = r"^[^/\\\x00-\x1f\x7f-\x9f]+$"  # what the edge lets through
 
 Document = dict[str, Any]
@@ -64,7 +65,7 @@ Extra = Callable[[], Mapping[str, Any]]
 
 
 class StrictStructPlugin(StructSchemaPlugin):
-    """Documents structs that forbid unknown fields as such."""
+    """Documents structs that forbid unknown fields as such, and all that `Meta` says of one."""
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
         """Describe one struct."""
@@ -73,7 +74,25 @@ class StrictStructPlugin(StructSchemaPlugin):
         if config is not None and config.forbid_unknown_fields:
             schema.additional_properties = False
             schema.min_properties = getattr(field_definition.type_, "MEMBERS_MIN", 0) or None
+        for field in msgspec.inspect.type_info(field_definition.type_).fields:  # type: ignore[attr-defined]
+            described = (schema.properties or {}).get(field.encode_name)
+            if isinstance(described, Schema):
+                _add_what_the_type_says(described, field.type)
         return schema
+
+
+def _add_what_the_type_says(schema: Schema, kind: msgspec.inspect.Type) -> None:
+    """Add what `Meta` says in JSON Schema's own words, and limits of maps; Litestar drops both."""
+    if isinstance(kind, msgspec.inspect.UnionType):
+        said = [one for one in kind.types if not isinstance(one, msgspec.inspect.NoneType)]
+        kind = said[0] if len(said) == 1 else kind
+    if isinstance(kind, msgspec.inspect.Metadata):
+        for word, value in (kind.extra_json_schema or {}).items():
+            if word not in _PROSE:
+                setattr(schema, schema.field_aliases().get(word, word), value)
+        kind = kind.type
+    if isinstance(kind, msgspec.inspect.DictType):
+        schema.min_properties, schema.max_properties = kind.min_length, kind.max_length
 
 
 def build_document(

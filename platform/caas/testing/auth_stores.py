@@ -11,9 +11,10 @@ from caas.auth.domain.clients import Client
 from caas.auth.domain.keys import KeyPlace, NamedKey, StoredKey
 from caas.auth.domain.sessions import Issue, Session, expiry_of, revoked, rotated
 from caas.auth.domain.signing import SigningKey
-from caas.auth.domain.users import Preference, User, UserData
+from caas.auth.domain.users import User, UserData
 from caas.auth.errors import EmailTakenError
 from caas.auth.ports import Whitelist
+from caas.contracts.auth_api import Preference
 from caas.kernel.errors import UnavailableError
 from caas.kernel.ids import ApiKeyId, ClientId, SessionId, TenantId, UserId, new_id
 

@@ -12,6 +12,7 @@ from caas.contracts.auth_internal import (
     KeyRecord,
     MakeKey,
     NewKey,
+    Status,
     TenantRecord,
     TenantUsage,
 )
@@ -22,7 +23,9 @@ from caas.kernel.ids import new_id
 MADE_AT = "2026-02-24T20:14:20.885Z"
 
 
-def tenant_record(tenant_id: str, *, plan: Plan = "free", status: str = "active") -> TenantRecord:
+def tenant_record(
+    tenant_id: str, *, plan: Plan = "free", status: Status = "active"
+) -> TenantRecord:
     """Return a tenant as the auth service describes it."""
     return TenantRecord(
         tenant_id=tenant_id,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from caas.gateway.domain import Kind, Plan, Principal
+from caas.contracts.auth_api import Plan
+from caas.gateway.domain import Kind, Principal
 from caas.gateway.service.tenants import TenantService
 from caas.testing.clock import FakeClock
 from caas.testing.gateway import FakeAuthService, MemorySettingsStore, tenant_record

@@ -1,15 +1,9 @@
-"""The table of passed-on operations: what it finds, what it says, whom it agrees with."""
+"""The table of passed-on operations: what it finds, and what it says."""
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from caas.auth.schemas import clients as auth_clients
-from caas.auth.schemas import internal as auth_internal
-from caas.auth.schemas import sdk as auth_sdk
-from caas.contracts import auth_api
-from caas.contracts import auth_internal as contract_internal
 from caas.gateway.routes.headers import downstream_headers, upstream_headers
 from caas.gateway.routes.openapi import passed_on
 from caas.gateway.routes.operations import OPERATIONS, PREFIXES, OperationTable
@@ -65,48 +59,6 @@ def test_every_operation_is_under_a_prefix() -> None:
 def test_no_internal_route_is_passed_on() -> None:
     """The service secret goes along; what it opens must not be reachable from outside."""
     assert not [o.upstream for o in OPERATIONS if "internal" in o.upstream]
-
-
-@pytest.mark.parametrize(
-    ("contract", "service"),
-    [
-        *(
-            pytest.param(getattr(auth_api, name), getattr(module, name), id=name)
-            for module, names in (
-                (auth_clients, "Register Registration Login AccountView ClientLogin Message"),
-                (auth_sdk, "OpenSession SdkSession RefreshSession Tokens SessionPage"),
-                (auth_sdk, "SessionState SessionsEnded SessionUser UserDataBody DeviceBody"),
-            )
-            for name in names.split()
-        ),
-    ],
-)
-def test_both_sides_mean_the_same(contract: type, service: type) -> None:
-    """The gateway's document is only true while these schemas are equal."""
-    assert _shape(contract) == _shape(service)
-
-
-@pytest.mark.parametrize(
-    ("reader", "writer"),
-    [
-        (contract_internal.ValidApiKey, auth_internal.ValidApiKey),
-        (contract_internal.TenantRecord, auth_internal.TenantView),
-        (contract_internal.TenantUsage, auth_internal.UsageView),
-        (contract_internal.KeyPage, auth_internal.KeyPage),
-        (contract_internal.NewKey, auth_internal.NewKey),
-        (auth_internal.ValidateApiKey, contract_internal.ValidateApiKey),
-        (auth_internal.RenameTenant, contract_internal.RenameTenant),
-        (auth_internal.MakeKey, contract_internal.MakeKey),
-        (auth_internal.AppToken, contract_internal.AppToken),
-    ],
-)
-def test_every_member_that_is_read_is_written(
-    reader: type[msgspec.Struct], writer: type[msgspec.Struct]
-) -> None:
-    """Internal bodies: what one side needs the other side has."""
-    needed = {f.name for f in msgspec.structs.fields(reader) if f.required}
-
-    assert needed <= set(writer.__struct_fields__)
 
 
 def test_the_document_names_every_operation_and_its_bodies() -> None:
@@ -208,21 +160,6 @@ def test_stripped_on_the_way_out() -> None:
     ]
 
     assert downstream_headers([*theirs, *ours]) == ours
-
-
-def _shape(kind: type) -> Any:
-    (schema,), components = msgspec.json.schema_components([kind])
-    return _without_prose(schema), _without_prose(components)
-
-
-# What readers of a document see and no decoder checks; the two sides write it differently.
-_PROSE = {"description", "title", "extra", "format", "propertyNames", "examples"}
-
-
-def _without_prose(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_prose(v) for k, v in value.items() if k not in _PROSE}
-    return [_without_prose(v) for v in value] if isinstance(value, list) else value
 
 
 def _references(value: Any) -> list[str]:

@@ -3,12 +3,13 @@
 import re
 import subprocess
 import sys
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Meta
 
 from caas.kernel import wire
 from caas.kernel.errors import ConflictError, NotFoundError
@@ -25,6 +26,19 @@ class Make(wire.Request, frozen=True, kw_only=True):
     name: str
 
 
+class Limited(wire.Request, frozen=True, kw_only=True):
+    """A body whose members say more than their types."""
+
+    email: Annotated[str, Meta(extra_json_schema={"format": "email"})]
+    notes: (
+        Annotated[
+            dict[str, str],
+            Meta(max_length=2, extra_json_schema={"propertyNames": {"maxLength": 3}}),
+        ]
+        | None
+    ) = None
+
+
 class Made(wire.Response, frozen=True, kw_only=True):
     """An open answer."""
 
@@ -38,6 +52,12 @@ async def make_thing(data: JSONBody[Make]) -> Made:
     It is <made> once.
     """
     return Made(id=data.name)
+
+
+@post("/limited")
+async def take_limited(data: JSONBody[Limited]) -> Made:
+    """Take it."""
+    return Made(id=data.email)
 
 
 @get("/things/{thing_id:uuid}", **operation(NotFoundError))
@@ -169,3 +189,12 @@ def test_the_page_works_offline() -> None:
     assert "It is &lt;made&gt; once." in page
     assert "/things/{thing_id}" in page
     assert "name: string" in page
+
+
+def test_what_a_type_says_in_the_words_of_json_schema_is_told() -> None:
+    """Formats, names of members and sizes of maps, whether or not None is allowed beside."""
+    members = build(take_limited)["components"]["schemas"]["Limited"]["properties"]
+
+    assert members["email"]["format"] == "email"
+    assert members["notes"]["maxProperties"] == 2
+    assert members["notes"]["propertyNames"] == {"maxLength": 3}

@@ -3,22 +3,20 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Literal
 
 from email_validator import EmailNotValidError, validate_email
 
 from caas.auth.domain.keys import KeyPlace, StoredKey, same_digest
 from caas.auth.errors import FieldInvalidError
-from caas.contracts.auth_api import PASSWORD_PATTERN
+from caas.contracts.auth_api import (
+    EMAIL_MAX_CHARS,
+    PASSWORD_MAX_CHARS,
+    PASSWORD_MIN_CHARS,
+    PASSWORD_PATTERN,
+    Plan,
+)
+from caas.contracts.auth_internal import Status
 from caas.kernel.ids import ClientId, TenantId
-
-Plan = Literal["free", "business", "enterprise"]
-Status = Literal["active", "suspended"]
-
-PASSWORD_MIN_CHARS = 10
-PASSWORD_MAX_CHARS = 128
-COMPANY_NAME_MAX_CHARS = 120
-EMAIL_MAX_CHARS = 254
 
 _THREE_KINDS = re.compile(PASSWORD_PATTERN)
 _COMMON_PASSWORDS = frozenset(

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from caas.auth.errors import FieldInvalidError, ScopesExceededError
 from caas.contracts.auth import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS, USER_PERMISSIONS
 
-SCOPES_MAX = 50
-
 
 def expand_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
     """Return the permissions that *scopes* stand for, each once, in the vocabulary's order.

@@ -6,17 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from caas.auth.errors import FieldInvalidError
+from caas.contracts.auth_api import METADATA_KEY_MAX_CHARS, METADATA_MAX, Preference
 from caas.kernel.ids import TenantId, UserId
 
-EXTERNAL_ID_MAX_CHARS = 256
-NAME_MAX_CHARS = 100
-PREFERENCES_MAX = 50
-PREFERENCE_KEY_MAX_CHARS = 64
 PREFERENCE_TEXT_MAX_CHARS = 500
 
 _SETTING_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
-Preference = str | int | float | bool | None
 UserStatus = Literal["active", "suspended"]
 
 
@@ -61,11 +57,11 @@ def check_settings(settings: Mapping[str, Preference], *, path: str) -> None:
     Raises:
         FieldInvalidError: Too many, or a key or a text that is too long or not storable.
     """
-    if len(settings) > PREFERENCES_MAX:
-        raise FieldInvalidError(path, f"at most {PREFERENCES_MAX}")
+    if len(settings) > METADATA_MAX:
+        raise FieldInvalidError(path, f"at most {METADATA_MAX}")
     for key, value in settings.items():
-        if not key or len(key) > PREFERENCE_KEY_MAX_CHARS:
-            raise FieldInvalidError(path, f"keys have 1 to {PREFERENCE_KEY_MAX_CHARS} characters")
+        if not key or len(key) > METADATA_KEY_MAX_CHARS:
+            raise FieldInvalidError(path, f"keys have 1 to {METADATA_KEY_MAX_CHARS} characters")
         if not _SETTING_NAME.fullmatch(key):
             raise FieldInvalidError(path, "keys are letters, digits, _ and -")
         if isinstance(value, str) and len(value) > PREFERENCE_TEXT_MAX_CHARS:

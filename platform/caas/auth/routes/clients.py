@@ -11,19 +11,17 @@ from caas.auth.routes.access import AnyRequest, caller_of, managed_client, servi
 from caas.auth.schemas.clients import (
     AddIp,
     AddOrigin,
-    ClientLogin,
     IpEntry,
     KeyOwner,
-    Login,
-    Message,
     OriginEntry,
-    Register,
-    Registration,
     RevokeKey,
     SecondaryKey,
     WhitelistView,
+    client_login_of,
+    registration_of,
 )
 from caas.auth.service.services import AuthServices
+from caas.contracts.auth_api import ClientLogin, Login, Message, Register, Registration
 from caas.kernel.errors import (
     ConflictError,
     NotFoundError,
@@ -42,7 +40,7 @@ ADMINISTRATION = (SERVICE_SECRET, BEARER)
 @post("/register", **operation(ConflictError, idempotent=True))
 async def register_client(data: JSONBody[Register], auth: Services) -> Registration:
     """Register a company: an account, a tenant, a key and a secret, shown this once."""
-    return Registration.of(
+    return registration_of(
         await auth.accounts.register(
             company_name=data.company_name, email=data.email, password=data.password, plan=data.plan
         )
@@ -53,7 +51,7 @@ async def register_client(data: JSONBody[Register], auth: Services) -> Registrat
 async def log_client_in(data: JSONBody[Login], auth: Services, request: AnyRequest) -> ClientLogin:
     """Sign a client's administrator in; wrong passwords are limited."""
     caller = caller_of(request)
-    return ClientLogin.of(
+    return client_login_of(
         await auth.accounts.login(
             email=data.email,
             password=data.password,

@@ -8,22 +8,31 @@ from caas.auth.domain.users import UserData
 from caas.auth.errors import ApiKeyNotFoundError, TenantNotFoundError
 from caas.auth.routes.access import PAGE_DEFAULT, Cursor, PageLimit, service_only
 from caas.auth.schemas.internal import (
+    RotatedKey,
+    ValidToken,
+    key_of,
+    new_key_of,
+    tenant_of,
+    usage_of,
+    valid_api_key_of,
+)
+from caas.auth.schemas.sdk import CheckToken, device_of, sdk_session_of
+from caas.auth.service.sdk_sessions import Caller
+from caas.auth.service.services import AuthServices
+from caas.contracts.auth_api import SdkSession
+from caas.contracts.auth_internal import (
+    INTERNAL_PREFIX,
     AppToken,
     KeyPage,
-    KeyView,
+    KeyRecord,
     MakeKey,
     NewKey,
     RenameTenant,
-    RotatedKey,
-    TenantView,
-    UsageView,
+    TenantRecord,
+    TenantUsage,
     ValidApiKey,
     ValidateApiKey,
-    ValidToken,
 )
-from caas.auth.schemas.sdk import CheckToken, SdkSession
-from caas.auth.service.sdk_sessions import Caller
-from caas.auth.service.services import AuthServices
 from caas.kernel.clock import rfc3339
 from caas.kernel.errors import ConflictError, ForbiddenError, UnauthenticatedError
 from caas.kernel.ids import ApiKeyId, TenantId, is_id
@@ -39,7 +48,7 @@ async def validate_api_key(data: JSONBody[ValidateApiKey], auth: Services) -> Va
     holder = await auth.key_check.holder_of(
         data.api_key, ip_address=data.ip_address, origin=data.origin
     )
-    return ValidApiKey.of(holder)
+    return valid_api_key_of(holder)
 
 
 @post("/validate", status_code=200, **operation(UnauthenticatedError, security=SERVICE))
@@ -60,30 +69,30 @@ async def open_session_with_secret(data: JSONBody[AppToken], auth: Services) -> 
         data.app_secret,
         external_id=data.user_external_id,
         data=UserData(metadata=data.metadata),
-        device=data.device_info.to_domain(),
+        device=device_of(data.device_info),
         caller=Caller(data.ip_address, data.user_agent),
     )
-    return SdkSession.of(opened, auth.socket_urls)
+    return sdk_session_of(opened, auth.socket_urls)
 
 
 @get("/tenants/{tenant_id:str}", **operation(security=SERVICE))
-async def get_tenant(tenant_id: FromPath[str], auth: Services) -> TenantView:
+async def get_tenant(tenant_id: FromPath[str], auth: Services) -> TenantRecord:
     """Show a tenant with its account."""
-    return TenantView.of(await auth.tenants.find(_tenant(tenant_id)))
+    return tenant_of(await auth.tenants.find(_tenant(tenant_id)))
 
 
 @patch("/tenants/{tenant_id:str}", **operation(security=SERVICE))
 async def rename_tenant(
     tenant_id: FromPath[str], data: JSONBody[RenameTenant], auth: Services
-) -> TenantView:
+) -> TenantRecord:
     """Change the company's name."""
-    return TenantView.of(await auth.tenants.rename(_tenant(tenant_id), data.company_name))
+    return tenant_of(await auth.tenants.rename(_tenant(tenant_id), data.company_name))
 
 
 @get("/tenants/{tenant_id:str}/usage", **operation(security=SERVICE))
-async def get_tenant_usage(tenant_id: FromPath[str], auth: Services) -> UsageView:
+async def get_tenant_usage(tenant_id: FromPath[str], auth: Services) -> TenantUsage:
     """Count a tenant's users, open sessions and live keys."""
-    return UsageView.of(tenant_id, await auth.tenants.usage(_tenant(tenant_id)))
+    return usage_of(tenant_id, await auth.tenants.usage(_tenant(tenant_id)))
 
 
 @post(
@@ -94,7 +103,7 @@ async def make_named_key(
     tenant_id: FromPath[str], data: JSONBody[MakeKey], auth: Services
 ) -> NewKey:
     """Make a named key with no more scopes than its maker holds."""
-    return NewKey.of(
+    return new_key_of(
         await auth.named_keys.make(
             _tenant(tenant_id),
             name=data.name,
@@ -116,7 +125,7 @@ async def list_named_keys(
     after = ApiKeyId(cursor) if cursor is not None else None
     found = await auth.named_keys.page(_tenant(tenant_id), after=after, limit=limit)
     return KeyPage(
-        items=[KeyView.of(listed) for listed in found],
+        items=[key_of(listed) for listed in found],
         next_cursor=found[-1].key.key.id if len(found) == limit else None,
     )
 
@@ -124,9 +133,9 @@ async def list_named_keys(
 @get("/tenants/{tenant_id:str}/api-keys/{api_key_id:str}", **operation(security=SERVICE))
 async def get_named_key(
     tenant_id: FromPath[str], api_key_id: FromPath[str], auth: Services
-) -> KeyView:
+) -> KeyRecord:
     """Show one named key."""
-    return KeyView.of(await auth.named_keys.find(_tenant(tenant_id), _key(api_key_id)))
+    return key_of(await auth.named_keys.find(_tenant(tenant_id), _key(api_key_id)))
 
 
 @delete(
@@ -160,7 +169,7 @@ def _key(text: str) -> ApiKeyId:
 
 
 router = Router(
-    "/api/v1/auth/internal",
+    INTERNAL_PREFIX,
     guards=[service_only],
     tags=["internal"],
     route_handlers=[

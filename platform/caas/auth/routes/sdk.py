@@ -12,17 +12,17 @@ from caas.auth.routes.access import (
     opens_sessions,
     signed_in,
 )
-from caas.auth.schemas.clients import Message
 from caas.auth.schemas.sdk import (
     CheckedToken,
     CheckToken,
-    OpenSession,
-    RefreshSession,
-    SdkSession,
-    SessionState,
-    Tokens,
+    device_of,
+    sdk_session_of,
+    session_state_of,
+    tokens_of,
+    user_data_of,
 )
 from caas.auth.service.services import AuthServices
+from caas.contracts.auth_api import Message, OpenSession, RefreshSession, SdkSession, Tokens
 from caas.kernel.errors import ForbiddenError, UnauthenticatedError
 from caas.kernel.ids import SessionId, TenantId
 from caas.runtime.operations import API_KEY, BEARER, operation
@@ -43,11 +43,11 @@ async def open_sdk_session(
     opened = await auth.sdk_sessions.open_for(
         opener_of(request),
         external_id=data.user_external_id,
-        data=data.user_data.to_domain(),
-        device=data.device_info.to_domain(),
+        data=user_data_of(data.user_data),
+        device=device_of(data.device_info),
         caller=caller_of(request),
     )
-    return SdkSession.of(opened, auth.socket_urls)
+    return sdk_session_of(opened, auth.socket_urls)
 
 
 @post("/sdk/refresh", status_code=200, **operation(UnauthenticatedError))
@@ -57,7 +57,7 @@ async def refresh_sdk_session(data: JSONBody[RefreshSession], auth: Services) ->
     The token just before the newest one returns the same pair again for 10 seconds; an older
     one ends the session.
     """
-    return Tokens.of(await auth.sdk_sessions.refresh(data.refresh_token))
+    return tokens_of(await auth.sdk_sessions.refresh(data.refresh_token))
 
 
 @post(
@@ -79,7 +79,7 @@ async def log_out(auth: Services, request: AnyRequest) -> Message:
 async def validate_token(data: JSONBody[CheckToken], auth: Services) -> CheckedToken:
     """Tell whether a token is good, and show its claims and session to whoever holds it."""
     claims, session = await auth.checks.claims_and_session_of(data.token)
-    state = SessionState.of(session, now_ms=auth.clock.now_ms(), current=claims.session_id)
+    state = session_state_of(session, now_ms=auth.clock.now_ms(), current=claims.session_id)
     return CheckedToken(valid=True, payload=claims, session=state)
 
 

@@ -17,8 +17,9 @@ from caas.auth.routes.access import (
     signed_in,
     user_only,
 )
-from caas.auth.schemas.sdk import Profile, SessionPage, SessionsEnded, SessionState, UpdateProfile
+from caas.auth.schemas.sdk import Profile, UpdateProfile, session_state_of
 from caas.auth.service.services import AuthServices
+from caas.contracts.auth_api import SessionPage, SessionsEnded, SessionState
 from caas.kernel.ids import SessionId, TenantId, UserId, is_id
 from caas.runtime.operations import BEARER, operation
 
@@ -55,7 +56,7 @@ async def list_sessions(
     after = SessionId(cursor) if cursor is not None else None
     found = await auth.checks.own_sessions(claims, after=after, limit=limit)
     now_ms = auth.clock.now_ms()
-    shown = [SessionState.of(one, now_ms=now_ms, current=claims.session_id) for one in found]
+    shown = [session_state_of(one, now_ms=now_ms, current=claims.session_id) for one in found]
     return SessionPage(sessions=shown, next_cursor=found[-1].id if len(found) == limit else None)
 
 
@@ -66,7 +67,7 @@ async def get_session(
     """Show one of the holder's open sessions."""
     claims = claims_of(request)
     session = await auth.checks.own_session(claims, _session_id(session_id))
-    return SessionState.of(session, now_ms=auth.clock.now_ms(), current=claims.session_id)
+    return session_state_of(session, now_ms=auth.clock.now_ms(), current=claims.session_id)
 
 
 @delete("/{session_id:str}", status_code=200, guards=[signed_in], **BEARER_ONLY)

@@ -4,96 +4,13 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from caas.auth.domain.clients import Plan
 from caas.auth.domain.keys import KeyPlace
-from caas.auth.schemas.fields import (
-    ClientIdText,
-    CompanyName,
-    Email,
-    NewPassword,
-    Password,
-    Text,
-)
 from caas.auth.service.accounts import LoggedIn, Registered
 from caas.contracts.auth import CLIENT_TTL_S
+from caas.contracts.auth_api import AccountView, ClientLogin, Registration, Text
 from caas.kernel import wire
 
-
-class Register(wire.Request, frozen=True, kw_only=True):
-    """POST /client/register."""
-
-    company_name: CompanyName
-    email: Email
-    password: NewPassword
-    plan: Plan = "free"
-
-
-class Registration(wire.Response, frozen=True, kw_only=True):
-    """A new account; the key and the secret are shown this once."""
-
-    client_id: str
-    tenant_id: str
-    api_key: str
-    api_secret: str
-    message: str
-
-    @classmethod
-    def of(cls, made: Registered) -> "Registration":
-        """Show what was made."""
-        return cls(
-            client_id=made.client.id,
-            tenant_id=made.client.tenant_id,
-            api_key=made.api_key,
-            api_secret=made.api_secret,
-            message="Registered. Keep the key and the secret: neither can be shown again.",
-        )
-
-
-class Login(wire.Request, frozen=True, kw_only=True):
-    """POST /client/login."""
-
-    email: Text
-    password: Password
-
-
-class AccountView(wire.Response, frozen=True, kw_only=True):
-    """The account that signed in."""
-
-    client_id: str
-    tenant_id: str
-    company_name: str
-    email: str
-    plan: Plan
-
-
-class ClientLogin(wire.Response, frozen=True, kw_only=True):
-    """A token with the role `tenant_admin`."""
-
-    access_token: str
-    token_type: str
-    expires_in: Annotated[int, Meta(description="Seconds.")]
-    role: str
-    session_id: str
-    client: AccountView
-
-    @classmethod
-    def of(cls, login: LoggedIn) -> "ClientLogin":
-        """Show a login."""
-        client = login.client
-        return cls(
-            access_token=login.access_token,
-            token_type="Bearer",  # noqa: S106 - a scheme's name
-            expires_in=CLIENT_TTL_S,
-            role="tenant_admin",
-            session_id=login.session.id,
-            client=AccountView(
-                client_id=client.id,
-                tenant_id=client.tenant_id,
-                company_name=client.company_name,
-                email=client.email,
-                plan=client.plan,
-            ),
-        )
+ClientIdText = Annotated[str, Meta(max_length=100)]
 
 
 class KeyOwner(wire.Request, frozen=True, kw_only=True):
@@ -113,12 +30,6 @@ class SecondaryKey(wire.Response, frozen=True, kw_only=True):
     """A new secondary key, shown this once."""
 
     secondary_key: str
-    message: str
-
-
-class Message(wire.Response, frozen=True, kw_only=True):
-    """What was done."""
-
     message: str
 
 
@@ -156,3 +67,33 @@ class WhitelistView(wire.Response, frozen=True, kw_only=True):
     client_id: str
     items: list[str]
     next_cursor: None = None
+
+
+def registration_of(made: Registered) -> Registration:
+    """Show what was made."""
+    return Registration(
+        client_id=made.client.id,
+        tenant_id=made.client.tenant_id,
+        api_key=made.api_key,
+        api_secret=made.api_secret,
+        message="Registered. Keep the key and the secret: neither can be shown again.",
+    )
+
+
+def client_login_of(login: LoggedIn) -> ClientLogin:
+    """Show a login."""
+    client = login.client
+    return ClientLogin(
+        access_token=login.access_token,
+        token_type="Bearer",  # noqa: S106 - a scheme's name
+        expires_in=CLIENT_TTL_S,
+        role="tenant_admin",
+        session_id=login.session.id,
+        client=AccountView(
+            client_id=client.id,
+            tenant_id=client.tenant_id,
+            company_name=client.company_name,
+            email=client.email,
+            plan=client.plan,
+        ),
+    )

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 
 from caas.auth.domain.clients import (
-    COMPANY_NAME_MAX_CHARS,
     Client,
-    Plan,
     check_password,
     email_key_of,
     parse_email,
@@ -16,6 +14,7 @@ from caas.auth.domain.sessions import USER_AGENT_MAX_CHARS, Device, Session, cli
 from caas.auth.errors import CredentialsInvalidError, EmailTakenError, FieldInvalidError
 from caas.auth.ports import ClientStore, LoginLimiter, PasswordHasher, SessionStore, TokenSigner
 from caas.contracts.auth import CLIENT_TTL_S
+from caas.contracts.auth_api import COMPANY_NAME_MAX_CHARS, Plan
 from caas.kernel.clock import Clock
 from caas.kernel.ids import ApiKeyId, ClientId, SessionId, TenantId, new_id
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from caas.auth.domain.clients import parse_name
-from caas.auth.domain.users import NAME_MAX_CHARS, Preference, User, check_settings
+from caas.auth.domain.users import User, check_settings
 from caas.auth.errors import FieldInvalidError
 from caas.auth.ports import UserStore
 from caas.contracts.auth import Claims
+from caas.contracts.auth_api import PERSON_NAME_MAX_CHARS, Preference
 from caas.kernel.clock import Clock
 from caas.kernel.ids import TenantId, UserId
 from caas.runtime.tokens import SessionInvalidError
@@ -43,7 +44,7 @@ class Profiles:
         if name is None and preferences is None:
             raise FieldInvalidError("name", "give a name, preferences, or both")
         if name is not None:
-            name = parse_name(name, path="name", max_chars=NAME_MAX_CHARS)
+            name = parse_name(name, path="name", max_chars=PERSON_NAME_MAX_CHARS)
         if preferences is not None:
             check_settings(preferences, path="preferences")
         user = await self.users.update_profile(

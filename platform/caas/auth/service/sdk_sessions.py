@@ -18,13 +18,14 @@ from caas.auth.domain.sessions import (
     new_issue,
     refresh_claims,
 )
-from caas.auth.domain.users import NAME_MAX_CHARS, User, UserData, check_settings
+from caas.auth.domain.users import User, UserData, check_settings
 from caas.auth.domain.whitelists import parse_address
 from caas.auth.errors import PermissionMissingError, RefreshTokenInvalidError
 from caas.auth.ports import SessionStore, TokenChecker, TokenSigner, UserStore
 from caas.auth.service.endings import Endings
 from caas.auth.service.key_check import KeyCheck, KeyHolder
 from caas.contracts.auth import Claims
+from caas.contracts.auth_api import PERSON_NAME_MAX_CHARS
 from caas.kernel.clock import Clock
 from caas.kernel.ids import SessionId, TenantId, new_id
 from caas.runtime.tokens import InvalidTokenError
@@ -222,7 +223,7 @@ def _checked(data: UserData) -> UserData:
         username=(
             None
             if data.username is None
-            else parse_name(data.username, path="user_data.name", max_chars=NAME_MAX_CHARS)
+            else parse_name(data.username, path="user_data.name", max_chars=PERSON_NAME_MAX_CHARS)
         ),
         metadata=data.metadata,
     )

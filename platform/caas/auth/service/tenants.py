@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from caas.auth.domain.clients import COMPANY_NAME_MAX_CHARS, Client, parse_name
+from caas.auth.domain.clients import Client, parse_name
 from caas.auth.errors import TenantNotFoundError
 from caas.auth.ports import Announcer, ClientStore, NamedKeyStore, SessionStore, UserStore
 from caas.contracts.auth import TenantChanged
+from caas.contracts.auth_api import COMPANY_NAME_MAX_CHARS
 from caas.kernel.clock import Clock
 from caas.kernel.ids import TenantId
 

@@ -11,9 +11,10 @@ from beanie import Document, init_beanie
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 
-from caas.auth.domain.clients import Plan, Status
 from caas.auth.domain.sessions import SessionKind
-from caas.auth.domain.users import Preference, UserStatus
+from caas.auth.domain.users import UserStatus
+from caas.contracts.auth_api import Plan, Preference
+from caas.contracts.auth_internal import Status
 
 SESSION_KEPT_AFTER_EXPIRY_S = 24 * 60 * 60
 

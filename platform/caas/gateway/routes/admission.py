@@ -12,7 +12,8 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from caas.gateway.domain import Plan, Principal
+from caas.contracts.auth_api import Plan
+from caas.gateway.domain import Principal
 from caas.gateway.errors import TenantContextRequiredError
 from caas.gateway.service.credentials import Credentials
 from caas.kernel.errors import ForbiddenError, UnauthenticatedError
