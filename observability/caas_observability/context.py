@@ -71,24 +71,25 @@ class Scope(SpanContext):
         )
 
 
-_CURRENT: ContextVar[Scope | None] = ContextVar("caas_scope", default=None)
+# Public for the recorder alone, which can't afford a call for each look.
+CURRENT: ContextVar[Scope | None] = ContextVar("caas_scope", default=None)
 # Only for code that runs outside any span, such as a start-up task.
 _CORRELATION: ContextVar[str] = ContextVar("caas_correlation_id", default="")
 
 
 def current() -> SpanContext | None:
     """Return what runs now, or None outside every span."""
-    return _CURRENT.get()
+    return CURRENT.get()
 
 
 def current_scope() -> Scope | None:
     """Return the current span object itself, or None outside every span."""
-    return _CURRENT.get()
+    return CURRENT.get()
 
 
 def activate(scope: Scope) -> None:
     """Make *scope* the current one."""
-    _CURRENT.set(scope)
+    CURRENT.set(scope)
 
 
 def deactivate(scope: Scope) -> None:
@@ -96,19 +97,19 @@ def deactivate(scope: Scope) -> None:
 
     A span may end in another task than it began in (a stream); that task's own scope stays.
     """
-    if _CURRENT.get() is scope:
-        _CURRENT.set(scope.previous)
+    if CURRENT.get() is scope:
+        CURRENT.set(scope.previous)
 
 
 def current_correlation_id() -> str:
     """Return the correlation id of the current request; empty when there is none."""
-    scope = _CURRENT.get()
+    scope = CURRENT.get()
     return _CORRELATION.get() if scope is None else scope.correlation_id
 
 
 def set_correlation_id(value: str) -> None:
     """Give the current span, and the spans that start below it, a correlation id."""
-    scope = _CURRENT.get()
+    scope = CURRENT.get()
     if scope is None:
         _CORRELATION.set(value)
     else:
@@ -117,7 +118,7 @@ def set_correlation_id(value: str) -> None:
 
 def traceparent() -> str:
     """Return the `traceparent` value for an outgoing call; empty outside every span."""
-    scope = _CURRENT.get()
+    scope = CURRENT.get()
     return "" if scope is None else scope.traceparent()
 
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from caas_observability import context
-from caas_observability.context import Scope, SpanContext
+from caas_observability.context import CURRENT, Scope, SpanContext
 from caas_observability.redaction import redact_text
 from caas_observability.sampling import Sampler
 from caas_observability.signals import MARKER_RESERVE_ITEMS, SignalQueue
@@ -98,7 +98,8 @@ class Span(Scope):
 
     def end(self, end_ns: int | None = None) -> None:  # noqa: ARG002 - for those that record
         """End the span; a second call does nothing."""
-        context.deactivate(self)
+        if CURRENT.get() is self:
+            CURRENT.set(self.previous)
         self.previous = None
 
     def __enter__(self) -> Self:
@@ -329,7 +330,7 @@ def start_server_span(
     """
     recorder = _recorder
     queue = recorder.queue
-    previous = context.current_scope()
+    previous = CURRENT.get()
     remote = None if traceparent is None else context.split_traceparent(traceparent)
     if remote is None:
         trace_id, span_id = context.new_ids()
@@ -339,11 +340,15 @@ def start_server_span(
         trace_id, parent_span_id, sampled = remote
         state = context.clean_tracestate(tracestate) if tracestate else ""
         if queue is None:
-            return _activated(Span(trace_id, parent_span_id, sampled, previous, state))
+            span = Span(trace_id, parent_span_id, sampled, previous, state)
+            CURRENT.set(span)
+            return span
         # Unsampled, the caller's span id stands: there will be no span to put in between.
         sampled, span_id = recorder.sampler.child(trace_id, sampled), parent_span_id
     if queue is None or not sampled:
-        return _activated(Span(trace_id, span_id, False, previous, state))  # noqa: FBT003
+        span = Span(trace_id, span_id, False, previous, state)  # noqa: FBT003
+        CURRENT.set(span)
+        return span
     recording = RecordingSpan(
         name, _SERVER, trace_id, parent_span_id, queue, previous,
         tracestate=state,
