@@ -5,11 +5,12 @@ attempt, or in a place that no rule foresaw. What is found is blotted out, and t
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from caas_observability.records import ReceivedLog, ReceivedSpan
 from caas_observability.redaction import REDACTED
 from caas_reports.model import Case
 
@@ -32,6 +33,23 @@ def scrub_file(path: Path, secrets: Iterable[str]) -> int:
     if found:
         path.write_bytes(clean)
     return found
+
+
+def exposed(records: Sequence[ReceivedSpan | ReceivedLog], secrets: Iterable[str]) -> list[str]:
+    """Return where the platform wrote one of *secrets* into its telemetry, without the secret.
+
+    The records are looked at as they came: what is shown later has been redacted.
+    """
+    # Each record once, not once for each secret: an attempt has few secrets in few records.
+    texts = [msgspec.json.encode(record) for record in records]
+    everything = b"\n".join(texts)
+    known = [msgspec.json.encode(s)[1:-1] for s in secrets if len(s) >= SECRET_CHARS_MIN]
+    leaked = [secret for secret in known if secret in everything]
+    return [
+        f"{record.service}: {'log' if isinstance(record, ReceivedLog) else f'span {record.name}'}"
+        for record, text in zip(records, texts, strict=True)
+        if any(secret in text for secret in leaked)
+    ]
 
 
 def _scrub(content: bytes, secrets: Iterable[str]) -> tuple[bytes, int]:

@@ -9,6 +9,7 @@ two a check of each other.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from caas_conformance import leaks
 from caas_conformance.attempt import AttemptRecord
 from caas_conformance.checks import MUST, Assertion, Check
 from caas_conformance.context import CaseContext
@@ -17,7 +18,9 @@ from caas_observability.correlation import AttemptTelemetry, AttemptTrace, attri
 from caas_observability.records import ReceivedLog, ReceivedSpan
 
 CHECK_ID = "telemetry"
-CHECK_TITLE = "every service that was called took part in the trace, and none logged an error"
+CHECK_TITLE = (
+    "every service that was called took part in the trace; none logged an error or a secret"
+)
 SHOWN_MAX = 5
 _ERROR_LEVELS = frozenset({"error", "critical"})
 _METHOD_KEYS = ("http.request.method", "http.method")
@@ -135,6 +138,9 @@ def add_check(
             _note(check, "logs.errors", [], errors[:SHOWN_MAX])
         others = strangers(record, telemetry, run_marker)
         _note(check, "trace.others", [], others[:SHOWN_MAX])
+        records = [*telemetry.spans, *telemetry.orphan_spans, *telemetry.logs]
+        shown = leaks.exposed([*records, *telemetry.orphan_logs], record.context.secrets)
+        _note(check, "telemetry.leaks", [], shown[:SHOWN_MAX])
 
 
 def _note(check: Check, at: str, expected: Any, actual: Any) -> None:
