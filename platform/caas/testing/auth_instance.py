@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ OK, CREATED = 200, 201
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an instance answered."""
+    """What an instance answered; names of headers are in lower case."""
 
     status: int
     body: Any
@@ -62,9 +63,12 @@ class Instance:
             text = await answer.text()
             with contextlib.suppress(ValueError):
                 return Answer(
-                    answer.status, await answer.json(content_type=None), dict(answer.headers), text
+                    answer.status,
+                    await answer.json(content_type=None),
+                    _fields(answer.headers),
+                    text,
                 )
-            return Answer(answer.status, None, dict(answer.headers), text)
+            return Answer(answer.status, None, _fields(answer.headers), text)
 
     async def post(self, path: str, body: Any = None, **options: Any) -> Answer:
         """POST below `/api/v1/auth`."""
@@ -148,6 +152,10 @@ async def start_instance(
             except aiohttp.ClientError:
                 pass
             await asyncio.sleep(0.05)
+
+
+def _fields(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _expect(answer: Answer, status: int) -> dict[str, Any]:

@@ -105,7 +105,7 @@ async def test_errors_are_in_the_seeds_words(first: Instance, tenant: dict[str, 
     ):
         refused = await first.send(method, f"/api/v1/auth/client{path}", body)
         assert (refused.status, refused.body["error"]) == (401, NO_SERVICE)
-        assert "www-authenticate" in {name.lower() for name in refused.headers}
+        assert "www-authenticate" in refused.headers
 
 
 async def test_internal_routes_look_at_the_secret_before_the_body(first: Instance) -> None:
@@ -143,6 +143,16 @@ async def test_administrator_manages_the_own_account_and_no_other(
     user = await first.session(tenant["api_key"])
     refused = await first.post("/client/api-keys/rotate", {}, token=user["access_token"])
     assert refused.status == 401
+
+
+@pytest.mark.parametrize("path", ["/api/v1/sessions/all", "/api/v1/sessions/others"])
+async def test_a_fixed_path_has_its_own_methods_only(first: Instance, path: str) -> None:
+    """Neither is a session's id, whatever method is asked for."""
+    refused = await first.send("GET", path)
+    options = await first.send("OPTIONS", path)
+
+    assert (refused.status, refused.headers["allow"]) == (405, "DELETE, OPTIONS")
+    assert (options.status, options.headers["allow"]) == (204, "DELETE, OPTIONS")
 
 
 async def test_nothing_internal_is_in_any_answer(first: Instance, tenant: dict[str, Any]) -> None:
@@ -225,8 +235,7 @@ async def test_wrong_passwords_are_limited_for_the_guesser_only(first: Instance)
 
     assert guesses == [401] * 5 + [429] * 2
     assert blocked.status == 429
-    headers = {name.lower(): value for name, value in blocked.headers.items()}
-    assert 1 <= int(headers["retry-after"]) <= 900
+    assert 1 <= int(blocked.headers["retry-after"]) <= 900
     assert (await log_in(PASSWORD, "198.51.100.5")).status == 200
 
 

@@ -215,18 +215,18 @@ class OperationTable:
         object.__setattr__(self, "by_path", by_path)
 
     def find(self, path: str, method: str) -> Operation | None:
-        """Return the operation, or None; a fixed path wins over a parameter."""
-        path = path.rstrip("/")
-        fixed = self.by_path.get(path)
-        if fixed is not None and method in fixed:
-            return fixed[method]
-        return self._with_parameter(path).get(method)
+        """Return the operation, or None."""
+        return self._at(path).get(method)
 
     def methods(self, path: str) -> list[str]:
         """Return the methods that *path* has; none for an unknown path."""
-        path = path.rstrip("/")
-        return [*self.by_path.get(path, {}), *self._with_parameter(path)]
+        return [*self._at(path)]
 
-    def _with_parameter(self, path: str) -> Mapping[str, Operation]:
+    def _at(self, path: str) -> Mapping[str, Operation]:
+        """Return what *path* has; a fixed path hides what a parameter would match there."""
+        path = path.rstrip("/")
+        fixed = self.by_path.get(path)
+        if fixed is not None:
+            return fixed
         parent, _, last = path.rpartition("/")
         return self.by_path.get(parent + "/{}", {}) if last else {}
