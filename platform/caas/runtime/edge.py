@@ -21,6 +21,7 @@ from caas.runtime.cors import CorsPolicy
 from caas.runtime.deadline import parse_deadline, set_deadline
 from caas.runtime.fast import FastHandler, FastRequest, FastResponse, Headers, RawHandler
 from caas.runtime.headers import SECURITY_HEADERS
+from caas.runtime.health import READY_PATH
 from caas.runtime.idempotency import Idempotency
 from caas.runtime.peers import PeerTrust
 from caas.runtime.problems import RefusalError, Style, problem_of, record_problem
@@ -165,6 +166,7 @@ class Edge:
             headers=http["headers"],
             fields=fields,
             peer=(http.get("client") or ("",))[0],
+            scheme=http["scheme"],
             trust=self._options.trust,
             span=span,
             correlation_id=correlation_id,
@@ -340,7 +342,10 @@ class Edge:
         if span.recording:
             _close_span(span, verb, route, status)
         if status >= _FAILED or span.sampled or self._options.log_all:
-            record = _access.error if status >= _SERVER_ERROR else _access.info
+            record = _access.info
+            if status >= _SERVER_ERROR:
+                # "Not ready" is no failure of that route: it is what it was asked, every second.
+                record = _access.warning if route == READY_PATH else _access.error
             record(
                 "request",
                 method=verb,

@@ -27,6 +27,7 @@ class FastRequest:
         span: The server span.
         correlation_id: As sent back to the client.
         peer: Address of the connection's other end.
+        scheme: Of the connection: `http` or `https`.
         answer_headers: What the answer will carry whoever gives it, a refusal included; a handler
             or guard may append.
         deadline: `time.monotonic()` at which the caller gives up; None when it didn't say.
@@ -34,7 +35,8 @@ class FastRequest:
 
     __slots__ = (
         "_address", "_stream", "_trust", "answer_headers", "body", "correlation_id", "deadline",
-        "fields", "headers", "method", "path", "peer", "query", "raw_path", "route", "span",
+        "fields", "headers", "method", "path", "peer", "query", "raw_path", "route", "scheme",
+        "span",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - made in one place, once a request
@@ -47,6 +49,7 @@ class FastRequest:
         headers: Headers,
         fields: dict[bytes, bytes],
         peer: str,
+        scheme: str,
         trust: PeerTrust,
         span: Span,
         correlation_id: str,
@@ -58,6 +61,7 @@ class FastRequest:
         self.headers = headers
         self.fields = fields
         self.peer = peer
+        self.scheme = scheme
         self.span = span
         self.correlation_id = correlation_id
         self.body = b""
@@ -78,6 +82,11 @@ class FastRequest:
         if self._address is None:
             self._address = self._trust.client_ip(self.peer, self.headers, self.fields)
         return self._address
+
+    @property
+    def client_scheme(self) -> str:
+        """`http` or `https`: the connection's, or what a trusted proxy says of the client's."""
+        return self._trust.client_scheme(self.peer, self.scheme, self.fields)
 
     def stream(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives; raise a 413 refusal when it grows over the limit."""

@@ -27,6 +27,7 @@ from caas.runtime.problems import Style
 from caas.runtime.service_auth import ServiceAuthenticationError
 from caas_observability import metrics
 
+READY_PATH = "/internal/ready"
 PROBE_MAX_S = 1.5
 READY_CACHED_S = 0.5
 _FORWARDING = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
@@ -211,7 +212,7 @@ def health_routes(
         """Say that the process answers, and since when."""
         return alive()
 
-    @get("/internal/ready", tags=["health"], responses={503: _UNREADY}, **operation())
+    @get(READY_PATH, tags=["health"], responses={503: _UNREADY}, **operation())
     async def get_ready() -> Response[Ready]:
         """Say whether every dependency answers."""
         ready = await health.ready()

@@ -1,4 +1,4 @@
-"""Who is calling: the connection's peer, or the client that a trusted proxy names."""
+"""Who is calling, and how: the connection's peer, or the client that a trusted proxy names."""
 
 import hmac
 import ipaddress
@@ -7,6 +7,8 @@ from functools import lru_cache
 
 ADDRESS_CACHE_MAX = 4_096
 FORWARDED_MAX_HOPS = 32
+
+_SCHEMES = {b"http": "http", b"https": "https"}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -36,7 +38,7 @@ def is_loopback(text: str) -> bool:
 
 
 class PeerTrust:
-    """Whose `x-forwarded-for` is believed.
+    """Whose `x-forwarded-for` and `x-forwarded-proto` are believed.
 
     A peer in one of the networks is; so is a loopback peer that shows the service secret, which
     is how services of one platform tell each other the client's address.
@@ -59,9 +61,7 @@ class PeerTrust:
         """Return the rightmost forwarded address that is no trusted proxy; else the peer."""
         if b"x-forwarded-for" not in fields:
             return _plain(peer)
-        networks = self._networks
-        if is_loopback(peer) and self.shows_secret(fields):
-            networks = (*networks, *LOOPBACK)
+        networks = self._believed(peer, fields)
         if not _inside(peer, networks):
             return _plain(peer)
         chain = b",".join(value for name, value in headers if name == b"x-forwarded-for")
@@ -73,6 +73,19 @@ class PeerTrust:
             if not _inside(part, networks):
                 break
         return _plain(client)
+
+    def client_scheme(self, peer: str, scheme: str, fields: dict[bytes, bytes]) -> str:
+        """Return what the client spoke to the outermost trusted proxy; else *scheme*."""
+        told = fields.get(b"x-forwarded-proto")
+        if told is None or not _inside(peer, self._believed(peer, fields)):
+            return scheme
+        return _SCHEMES.get(told.partition(b",")[0].strip().lower(), scheme)
+
+    def _believed(self, peer: str, fields: dict[bytes, bytes]) -> tuple[Network, ...]:
+        """Return whose word on the client is taken when *peer* passes it on."""
+        if is_loopback(peer) and self.shows_secret(fields):
+            return (*self._networks, *LOOPBACK)
+        return self._networks
 
 
 def _plain(text: str) -> str:

@@ -7,9 +7,9 @@ the seed's gateway does. No text of the request's body is ever repeated.
 
 import re
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -165,9 +165,7 @@ def record_problem(error: Exception, problem: Problem, span: Span | None) -> Non
         return
     cause = error.__cause__ or error
     kind = f"{type(cause).__module__}.{type(cause).__qualname__}".removeprefix("builtins.")
-    frames = traceback.extract_tb(cause.__traceback__)[-STACK_MAX_FRAMES:]
-    stack = "\n".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames)
-    details = {"exception.type": kind, "exception.stacktrace": stack}
+    details = {"exception.type": kind, "exception.stacktrace": _places(cause)}
     if span is not None:
         span.add_event("exception", details)
         span.set_error(error_type=kind)
@@ -175,6 +173,19 @@ def record_problem(error: Exception, problem: Problem, span: Span | None) -> Non
         _log.error("unhandled exception", **details)
     else:
         _log.warning("refused as unavailable", detail=problem.detail, **details)
+
+
+def _places(error: BaseException) -> str:
+    """Return the innermost frames of *error*, a line each.
+
+    From the frames alone: `traceback.extract_tb` looks at every source file, which cost 0.8 ms
+    for each request that an outage refused.
+    """
+    frames = deque(traceback.walk_tb(error.__traceback__), maxlen=STACK_MAX_FRAMES)
+    return "\n".join(
+        f"{frame.f_code.co_filename.rpartition('/')[2]}:{line} {frame.f_code.co_name}"
+        for frame, line in frames
+    )
 
 
 def problem_handler(style: Style, allow: Callable[[str], bytes]) -> Any:

@@ -326,10 +326,15 @@ async def test_a_health_probe_that_hangs_is_down(
     async def fine() -> None:
         return
 
+    lines: list[bytes] = []
     async with serving(build_app(readiness=lambda: {"mongodb": hang, "redis": fine})) as url:
-        answer = await wire_to(url).get("/internal/ready")
+        with recording(lines) as queue:
+            answer = await wire_to(url).get("/internal/ready", b"Traceparent: " + PARENT + b"\r\n")
+            await asyncio.wait_for(queue.span, EVENT_MAX_S)
 
     assert answer.status == 503
+    access = next(line for line in lines if b'"caas.access"' in line)
+    assert b'"level":"warning"' in access  # a true answer, and one a second: no error of ours
     assert answer.json()["dependencies"] == {"mongodb": "down", "redis": "up"}
 
 

@@ -44,6 +44,7 @@ def request(key: str, body: bytes = b"{}", **headers: str) -> FastRequest:
         headers=[],
         fields={**fields, b"idempotency-key": key.encode()},
         peer="127.0.0.1",
+        scheme="http",
         trust=PeerTrust((), SECRET),
         span=Span("0" * 32, "0" * 16, False, None),  # noqa: FBT003
         correlation_id="c",

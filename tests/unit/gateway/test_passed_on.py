@@ -12,6 +12,8 @@ from caas.runtime.peers import PeerTrust
 from caas_observability.tracing import start_server_span
 
 TABLE = OperationTable()
+PEER = "203.0.113.9"
+PROXY = "203.0.113.7"
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -40,6 +42,8 @@ def test_found(method: str, path: str, upstream: str) -> None:
     [
         ("POST", "/v1/sessions"),
         ("GET", "/v1/sessions/a/b"),
+        ("GET", "/v1/sessions/all"),
+        ("GET", "/v1/sessions/others/"),
         ("GET", "/v1/sdk/session"),
         ("POST", "/v1/client/api-keys/rotate"),
         ("POST", "/v1/client"),
@@ -49,6 +53,21 @@ def test_found(method: str, path: str, upstream: str) -> None:
 def test_not_found(method: str, path: str) -> None:
     """What is not in the table never reaches a service, however it is spelt."""
     assert TABLE.find(path, method) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/sessions/all", {"DELETE"}),
+        ("/v1/sessions/others/", {"DELETE"}),
+        ("/v1/sessions/abc", {"GET", "DELETE"}),
+        ("/v1/sessions", {"GET"}),
+        ("/v1/nothing", set()),
+    ],
+)
+def test_a_path_has_the_methods_that_the_document_gives_it(path: str, methods: set[str]) -> None:
+    """A fixed path's methods are its own, whatever a parameter could match there."""
+    assert set(TABLE.methods(path)) == methods
 
 
 def test_every_operation_is_under_a_prefix() -> None:
@@ -75,14 +94,14 @@ def test_the_document_names_every_operation_and_its_bodies() -> None:
             assert reference.rpartition("/")[2] in {*schemas, "Problem"}  # which is the runtime's
 
 
-def request(headers: Headers, *, peer: str = "203.0.113.9") -> FastRequest:
+def request(headers: Headers, *, peer: str = PEER, scheme: str = "http") -> FastRequest:
     """Return a request as the edge makes it."""
     # Ended at once: an open span would be the current one of whatever test comes next.
     with start_server_span("GET", traceparent=None, tracestate=None) as span:
         return FastRequest(
             method="GET", path="/", raw_path=b"/", query=b"", headers=headers,
-            fields=dict(headers), peer=peer, trust=PeerTrust((), "s" * 16), correlation_id="c",
-            span=span,
+            fields=dict(headers), peer=peer, scheme=scheme, span=span, correlation_id="c",
+            trust=PeerTrust((f"{PROXY}/32",), "s" * 16),
         )  # fmt: skip
 
 
@@ -142,6 +161,27 @@ def test_what_the_gateway_says_itself() -> None:
         (b"x-forwarded-proto", b"http"),
         (b"x-service-secret", b"ours"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("peer", "scheme", "said", "proto"),
+    [
+        pytest.param(PEER, "http", None, b"http", id="plain"),
+        pytest.param(PEER, "https", None, b"https", id="TLS here"),
+        pytest.param(PEER, "http", b"https", b"http", id="a stranger says so"),
+        pytest.param(PROXY, "http", b"https", b"https", id="TLS at the proxy"),
+        pytest.param(PROXY, "http", b"HTTPS, http", b"https", id="at the outer of two"),
+        pytest.param(PROXY, "http", b"gopher", b"http", id="nonsense"),
+    ],
+)
+def test_services_learn_what_the_client_speaks(
+    peer: str, scheme: str, said: bytes | None, proto: bytes
+) -> None:
+    """The connection's scheme, or a trusted proxy's word; nobody else's."""
+    given = [] if said is None else [(b"x-forwarded-proto", said)]
+    sent = dict(upstream_headers(request(given, peer=peer, scheme=scheme), None, b"ours"))
+
+    assert sent[b"x-forwarded-proto"] == proto
 
 
 def test_stripped_on_the_way_out() -> None:

@@ -1,5 +1,7 @@
 """Errors as callers see them."""
 
+import linecache
+import re
 from typing import Any, ClassVar
 
 import msgspec
@@ -18,7 +20,13 @@ from caas.kernel.errors import (
     UnavailableError,
 )
 from caas.runtime.outages import outage_of, translate_errors
-from caas.runtime.problems import RefusalError, problem_of, status_of
+from caas.runtime.problems import (
+    STACK_MAX_FRAMES,
+    RefusalError,
+    problem_of,
+    record_problem,
+    status_of,
+)
 
 
 class TokenError(UnauthenticatedError):
@@ -139,3 +147,47 @@ def test_translate_errors_keeps_the_cause() -> None:
 def test_every_base_has_a_status() -> None:
     """A new branch of the error tree must say what it means to a caller."""
     assert all(status_of(kind) >= 400 for kind in CaasError.__subclasses__())
+
+
+class Event:
+    """A span that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.details: dict[str, str] = {}
+
+    def add_event(self, name: str, details: dict[str, str]) -> None:
+        """Keep the details."""
+        assert name == "exception"
+        self.details = details
+
+    def set_error(self, *, error_type: str) -> None:
+        """Keep the type."""
+        self.details["error.type"] = error_type
+
+
+def test_the_place_of_an_outage_is_recorded_without_a_source_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An outage meets every request; looking at files for each would make it worse."""
+    monkeypatch.setattr(linecache, "checkcache", _no_file)
+    monkeypatch.setattr(linecache, "getline", _no_file)
+    span: Any = Event()
+    try:
+        _fail(STACK_MAX_FRAMES * 2)
+    except ConnectionError as error:
+        record_problem(error, problem_of(UnavailableError("away")), span)
+
+    places = span.details["exception.stacktrace"].splitlines()
+    assert len(places) == STACK_MAX_FRAMES
+    assert all(re.fullmatch(r"test_problems\.py:\d+ _fail", place) for place in places)
+    assert span.details["error.type"] == "ConnectionError"
+
+
+def _no_file(*_: object) -> None:
+    pytest.fail("a source file was looked at")
+
+
+def _fail(depth: int) -> None:
+    if depth == 0:
+        raise ConnectionError("what a client sent")
+    _fail(depth - 1)

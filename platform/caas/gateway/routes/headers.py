@@ -60,7 +60,7 @@ def upstream_headers(
         headers.append((credential, fields[credential]))
     headers.append((b"x-service-secret", service_secret))
     headers.append((b"x-forwarded-for", request.client_ip.encode("latin-1")))
-    headers.append((b"x-forwarded-proto", b"http"))
+    headers.append((b"x-forwarded-proto", request.client_scheme.encode("ascii")))
     headers.append((b"x-forwarded-host", fields.get(b"host", b"")))
     return headers
 
