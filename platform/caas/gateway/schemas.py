@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType, structs
 
 from caas.contracts.auth_api import CompanyName, ExternalId, Metadata, Plan
 from caas.contracts.auth_internal import (
@@ -84,23 +84,32 @@ class CompanyView(wire.Response, frozen=True, kw_only=True):
         )
 
 
-class SettingsBody(wire.Request, frozen=True, kw_only=True):
+class SettingsBody(wire.Change, frozen=True, kw_only=True):
     """New settings; what is left out stays as it is."""
 
-    locale: Locale | None = None
-    timezone: Timezone | None = None
-    members_can_administer: bool | None = None
+    locale: Locale | UnsetType = UNSET
+    timezone: Timezone | UnsetType = UNSET
+    members_can_administer: bool | UnsetType = UNSET
 
     def to_domain(self) -> SettingsChange:
         """Return it as the use case takes it."""
-        return SettingsChange(self.locale, self.timezone, self.members_can_administer)
+        given = structs.asdict(self).items()
+        return SettingsChange(**{name: value for name, value in given if value is not UNSET})
 
 
-class UpdateTenant(wire.Request, frozen=True, kw_only=True):
-    """PUT /v1/tenant/settings; one of the two has to change something."""
+class UpdateTenant(wire.Change, frozen=True, kw_only=True):
+    """PUT /v1/tenant/settings."""
 
-    settings: SettingsBody = SettingsBody()
-    company_name: CompanyName | None = None
+    settings: SettingsBody | UnsetType = UNSET
+    company_name: CompanyName | UnsetType = UNSET
+
+    def to_domain(self) -> tuple[SettingsChange, str | None]:
+        """Return it as the use case takes it."""
+        settings, name = self.settings, self.company_name
+        return (
+            SettingsChange() if isinstance(settings, UnsetType) else settings.to_domain(),
+            None if isinstance(name, UnsetType) else name,
+        )
 
 
 class UsageView(wire.Response, frozen=True, kw_only=True):

@@ -13,11 +13,24 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A body we decode from outside: strict, unknown fields are an error.
 
     Attributes:
-        MEMBERS_MIN: How many members a body must have; where it is over 0 the use case refuses
-            an emptier one, and the OpenAPI document says so.
+        MEMBERS_MIN: How many members a body must have, for the OpenAPI document.
     """
 
     MEMBERS_MIN: ClassVar[int] = 0
+
+
+class Change(Request, frozen=True, kw_only=True):
+    """A body of which every member may be left `UNSET`, but not all: that can't mean anything.
+
+    Raises:
+        ValueError: Nothing is given; a `msgspec.ValidationError` when it was decoded.
+    """
+
+    MEMBERS_MIN: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if all(getattr(self, name) is msgspec.UNSET for name in self.__struct_fields__):
+            raise ValueError(f"Give at least one of {', '.join(self.__struct_fields__)}")
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):

@@ -53,6 +53,11 @@ async def test_a_company_sees_and_changes_itself(door: Any) -> None:
         (b"sample", 400),
         (b"\xff\xfe", 400),
         ({}, 400),
+        ({"settings": {}}, 400),
+        ({"settings": {}, "company_name": "Acme 2"}, 400),
+        ({"settings": None, "company_name": "Acme 2"}, 400),
+        ({"settings": {"locale": None}}, 400),
+        ({"company_name": None}, 400),
         ({"settings": {"colour": "red"}}, 400),
         ({"settings": {"timezone": "Mars"}}, 400),
         ({"settings": {"locale": "en_US"}}, 400),
@@ -254,6 +259,8 @@ async def test_the_document_is_true_and_stable(door: Any, other: Any) -> None:
     [
         ("PATCH", "/v1/sessions", "GET, HEAD, OPTIONS"),
         ("POST", "/v1/sessions/x", "DELETE, GET, HEAD, OPTIONS"),
+        ("GET", "/v1/sessions/all", "DELETE, OPTIONS"),
+        ("GET", "/v1/sessions/others", "DELETE, OPTIONS"),
         ("GET", "/v1/sdk/refresh", "OPTIONS, POST"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from litestar import Litestar, post
 from litestar.params import JSONBody
 from litestar.testing import TestClient
+from msgspec import UNSET, UnsetType
 
 from caas.kernel import wire
 from caas.runtime.problems import problem_handler
@@ -35,11 +36,31 @@ def echo(data: JSONBody[Body]) -> dict[str, Any]:
     return decoded
 
 
+class InnerChange(wire.Change, frozen=True):
+    """A change inside another."""
+
+    on: bool | UnsetType = UNSET
+
+
+class Change(wire.Change, frozen=True):
+    """A change of one thing or another."""
+
+    one: InnerChange | UnsetType = UNSET
+    two: int | UnsetType = UNSET
+
+
+@post("/change", sync_to_thread=False)
+def change(data: JSONBody[Change]) -> dict[str, Any]:
+    """Return the body."""
+    decoded: dict[str, Any] = msgspec.to_builtins(data)
+    return decoded
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient[Litestar]]:
     """Return a client of one route with the runtime's request class."""
     handlers: Any = {Exception: problem_handler("service", lambda _: b"")}
-    app = Litestar([echo], request_class=StrictRequest, exception_handlers=handlers)
+    app = Litestar([echo, change], request_class=StrictRequest, exception_handlers=handlers)
     with TestClient(app) as made:
         yield made
 
@@ -73,6 +94,22 @@ def test_what_is_not_documented_is_refused_where_it_is(
     assert answer.status_code == 400
     assert answer.json()["type"] == "urn:caas:error:invalid_input"
     assert answer.json()["errors"][0]["path"] == path
+
+
+@pytest.mark.parametrize("body", [{}, {"one": {}}, {"one": {}, "two": 1}, {"one": None}])
+def test_a_change_of_nothing_is_refused(client: TestClient[Litestar], body: object) -> None:
+    """As documented (`minProperties`), at every level."""
+    answer = client.post("/change", json=body)
+
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "urn:caas:error:invalid_input"
+
+
+def test_a_change_of_one_thing_passes(client: TestClient[Litestar]) -> None:
+    """None of a member's values counts as nothing."""
+    answer = client.post("/change", json={"one": {"on": False}})
+
+    assert answer.json() == {"one": {"on": False}}
 
 
 def test_what_is_not_json_says_so(client: TestClient[Litestar]) -> None:

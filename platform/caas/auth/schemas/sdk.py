@@ -74,10 +74,8 @@ class Profile(wire.Response, frozen=True, kw_only=True):
         )
 
 
-class UpdateProfile(wire.Request, frozen=True, kw_only=True):
+class UpdateProfile(wire.Change, frozen=True, kw_only=True):
     """PUT /users/profile; what is left out stays as it is, one of them must be given."""
-
-    MEMBERS_MIN = 1
 
     name: PersonName | UnsetType = UNSET
     preferences: Metadata | UnsetType = UNSET

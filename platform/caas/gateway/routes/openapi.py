@@ -48,7 +48,7 @@ def passed_on() -> Document:
 def _vocabularies() -> Document:
     """Return what the gateway's own schemas lack: values that come from lists, not from types."""
     scopes = sorted({*ADMIN_PERMISSIONS, *SCOPE_SHORTHANDS})
-    zones = [None, *sorted(timezone_names())]
+    zones = sorted(timezone_names())
     return {
         "CreateKey": {"properties": {"scopes": {"items": {"enum": scopes}}}},
         "SettingsBody": {"properties": {"timezone": {"enum": zones}}},

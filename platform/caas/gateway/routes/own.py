@@ -69,9 +69,7 @@ async def update_settings(
     data: JSONBody[UpdateTenant], principal: Caller, tenants: Tenants
 ) -> CompanyView:
     """Change the company's settings, its name, or both; the next request sees it."""
-    return CompanyView.of(
-        await tenants.change(principal, data.settings.to_domain(), data.company_name)
-    )
+    return CompanyView.of(await tenants.change(principal, *data.to_domain()))
 
 
 @post(
