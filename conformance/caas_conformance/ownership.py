@@ -138,8 +138,9 @@ def add_check(
             _note(check, "logs.errors", [], errors[:SHOWN_MAX])
         others = strangers(record, telemetry, run_marker)
         _note(check, "trace.others", [], others[:SHOWN_MAX])
-        records = [*telemetry.spans, *telemetry.orphan_spans, *telemetry.logs]
-        shown = leaks.exposed([*records, *telemetry.orphan_logs], record.context.secrets)
+        spans = (*telemetry.spans, *telemetry.orphan_spans)
+        logs = (*telemetry.logs, *telemetry.orphan_logs)
+        shown = leaks.exposed((*spans, *logs), record.context.secrets)
         _note(check, "telemetry.leaks", [], shown[:SHOWN_MAX])
 
 

@@ -12,6 +12,7 @@ from caas_conformance.definition import CaseDefinition
 from caas_conformance.progress import STYLES
 from caas_conformance.requirements import Registry
 from caas_conformance.verdicts import GREEN, RED, exit_code
+from caas_reports import baseline, comparison
 from caas_reports.model import Run, Verdict
 
 HTML_REPORT = "report.html"
@@ -160,4 +161,17 @@ def print_summary(console: Console, run: Run, directory: Path) -> None:
     if run.status != "finished":
         verdict.append(f" ({run.status})")
     console.print(verdict, soft_wrap=True)
+    _print_comparison(console, run)
     console.print(Text(f"report: {directory / HTML_REPORT}"), soft_wrap=True)
+
+
+def _print_comparison(console: Console, run: Run) -> None:
+    """Print how the seed's cases fare now, in one line; `caas report compare` lists them."""
+    committed = baseline.committed()
+    if committed is None:
+        return
+    compared = comparison.with_seed(run, committed)
+    changes = ", ".join(
+        f"{count} {change.replace('_', ' ')}" for change, count in compared.counts.items() if count
+    )
+    console.print(f"{len(compared.rows)} seed cases then and now: {changes}", soft_wrap=True)
