@@ -10,7 +10,7 @@ from caas_load.platform_under_test import Platform, platform_up
 from caas_load.processes import Server, free_port, running
 from caas_load.rounds import Result, interleave
 from caas_load.sampling import sample
-from caas_load.servers import service_command
+from caas_load.servers import plain_command, service_command
 from caas_load.upstream import BODY, TENANTS
 
 TOKENS = 200
@@ -43,7 +43,7 @@ def run(directory: Path, *, rounds: int, seconds: float) -> Result:
         with (
             running(
                 "upstream",
-                service_command("caas_load.upstream:app", upstream_port, interface="rsgi"),
+                plain_command("caas_load.upstream:app", upstream_port),
                 port=upstream_port,
                 log=directory / "upstream.log",
                 env=_upstream_env(platform),

@@ -20,7 +20,7 @@ from caas_conformance.runner import CaseResult, Options, Runner, is_green
 from caas_load.generator import GeneratorError
 from caas_load.processes import free_port, running
 from caas_load.rounds import Result, Sample, interleave
-from caas_load.servers import service_command
+from caas_load.servers import plain_command
 
 REQUESTS_PER_CASE = 8  # the suite's cases send 6 in the median and 9 on average
 CASES_PER_BATCH = 100
@@ -49,7 +49,7 @@ def run(directory: Path, *, rounds: int, seconds: float) -> Result:
     port = free_port()
     with running(
         "upstream",
-        service_command("caas_load.upstream:app", port, interface="rsgi"),
+        plain_command("caas_load.upstream:app", port),
         port=port,
         log=directory / "upstream.log",
     ) as upstream:

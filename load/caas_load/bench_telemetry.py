@@ -17,7 +17,7 @@ from caas_load.generator import script
 from caas_load.processes import Server, free_port, running
 from caas_load.rounds import Result, Sample, interleave
 from caas_load.sampling import sample
-from caas_load.servers import service_command
+from caas_load.servers import plain_command, service_command
 
 PATH = "/v1/ping"
 MODES = ("off", "unsampled", "sampled")
@@ -47,7 +47,7 @@ def run(directory: Path, *, rounds: int, seconds: float) -> Result:
         receiver = stack.enter_context(
             running(
                 "receiver",
-                service_command("caas_load.telemetry_apps:receive_otlp", port, interface="rsgi"),
+                plain_command("caas_load.telemetry_apps:receive_otlp", port),
                 port=port,
                 log=directory / "receiver.log",
             )

@@ -3,26 +3,15 @@
 import sys
 
 
-def service_command(app: str, port: int, *, interface: str = "asgi") -> list[str]:
-    """Return how a container would run *app*: the granian command line, one worker."""
-    factory = ["--factory"] if interface == "asgi" else []
+def service_command(app: str, port: int) -> list[str]:
+    """Return how a container would run the service or application that *app* makes."""
+    return [sys.executable, "-m", "caas.runtime.server", app, "--port", str(port)]
+
+
+def plain_command(app: str, port: int) -> list[str]:
+    """Return the leanest server of this environment for what is no service: RSGI on granian."""
     return [
-        sys.executable,
-        "-m",
-        "granian",
-        app,
-        "--interface",
-        interface,
-        "--loop",
-        "uvloop",
-        "--workers",
-        "1",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--no-ws",
-        "--log-level",
-        "warning",
-        *factory,
+        *(sys.executable, "-m", "granian", app, "--interface", "rsgi", "--loop", "uvloop"),
+        *("--workers", "1", "--host", "127.0.0.1", "--port", str(port)),
+        *("--no-ws", "--log-level", "warning"),
     ]

@@ -1,8 +1,8 @@
 """The rules a request must keep before anything of it is believed.
 
 Each function returns nothing and raises a `RefusalError`; none of them costs a regular
-expression on the common path. What granian's HTTP parser refuses by itself (400, 414, 431 with
-an empty body) never gets here: see docs/adr/0010-one-http-edge.md.
+expression on the common path. What the server refuses by itself (400, 414, 431 with an
+empty body) never gets here: see docs/adr/0010-one-http-edge.md.
 """
 
 import re

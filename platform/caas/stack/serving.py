@@ -14,14 +14,10 @@ from typing import Any, NoReturn
 
 import msgspec
 import uvloop
-from granian import net
-from granian.constants import Interfaces
-from granian.server.embed import Server
 
 from caas.kernel.clock import SystemClock, rfc3339
-from caas.stack.lifespan import Lifespan
+from caas.runtime.server import HttpServer, Lifespan
 from caas.stack.log_files import LogFile
-from caas.stack.ports import BACKLOG
 from caas.stack.tied_exec import die_with_parent
 from caas_observability.redaction import Redactor, is_secret_name
 
@@ -106,19 +102,15 @@ async def _serve(plan: ServingPlan, log: LogFile) -> None:
         return
     gc.collect()
     gc.freeze()
-    server = InheritedSocketServer(app, plan.listener)
-    serving = asyncio.create_task(server.serve())
+    server = HttpServer(app)
+    await server.start(plan.listener)
     rotating = asyncio.create_task(_rotate(log))
-    failed = not await _stop_asked(serving, stopping)
+    await stopping.wait()
     rotating.cancel()
     # The listener goes first: who connects from now on is refused, not kept waiting.
-    plan.listener.close()
-    server.stop()  # type: ignore[no-untyped-call]
-    await asyncio.wait([serving], timeout=plan.stop_deadline_s * DRAIN_SHARE)
+    await server.stop(grace_s=plan.stop_deadline_s * DRAIN_SHARE)
     async with asyncio.timeout(plan.stop_deadline_s * SHUTDOWN_SHARE):
         await lifespan.shutdown()
-    if failed:
-        raise RuntimeError("the HTTP server stopped by itself")
 
 
 async def _finish_unless(task: asyncio.Task[None], stopping: asyncio.Event) -> bool:
@@ -134,35 +126,11 @@ async def _finish_unless(task: asyncio.Task[None], stopping: asyncio.Event) -> b
     return True
 
 
-async def _stop_asked(serving: asyncio.Task[None], stopping: asyncio.Event) -> bool:
-    stop = asyncio.create_task(stopping.wait())
-    await asyncio.wait([serving, stop], return_when=asyncio.FIRST_COMPLETED)
-    return stopping.is_set() or not stop.cancel()
-
-
 async def _rotate(log: LogFile) -> None:
     while True:
         await asyncio.sleep(LOG_CHECK_INTERVAL_S)
         with contextlib.suppress(OSError):  # the disk is full: the old file goes on
             log.rotate_when_full()
-
-
-class InheritedSocketServer(Server):
-    """granian's embedded server on a socket that already listens.
-
-    Without its lifespan support (`ASGINL`): that serves on when a start-up raises, and keeps
-    the reason to itself.
-    """
-
-    def __init__(self, app: Any, listener: socket.socket) -> None:
-        super().__init__(app, interface=Interfaces.ASGINL, backlog=BACKLOG, log_enabled=False)
-        # The socket holder closes what it is given, so it gets a descriptor of its own.
-        self._listener_fd = os.dup(listener.fileno())
-
-    def _init_shared_socket(self) -> None:
-        # What granian's own workers do with a socket from their parent; its stubs lag behind.
-        holder: Any = net.SocketHolder  # type: ignore[attr-defined]
-        self._shd = holder(self._listener_fd, False, BACKLOG)  # noqa: FBT003
 
 
 def _log_failure(plan: ServingPlan, error: BaseException) -> None:

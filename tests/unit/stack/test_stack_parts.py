@@ -16,7 +16,7 @@ from caas.stack.backoff import DELAY_MAX_S, FIRST_DELAY_S, STABLE_AFTER_S, Backo
 from caas.stack.errors import PortTakenError, StackError
 from caas.stack.events import EventSender, Failed, Notice, StackEvent, StepDone, read_events
 from caas.stack.given_servers import without_credentials
-from caas.stack.lifespan import Lifespan, LifespanError
+from caas.runtime.server import Lifespan, LifespanError
 from caas.stack.secret_store import StackSecrets
 from caas.stack.watching import how_ended
 

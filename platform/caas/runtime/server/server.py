@@ -1,0 +1,111 @@
+"""Listens, keeps the connections in bounds and in time, and ends in order."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+from caas.runtime.server.connection import ServerConnection
+from caas.runtime.server.exchange import Exchange
+from caas.runtime.server.limits import ServerLimits
+
+SWEEP_S = 0.5
+BACKLOG = 1_024
+
+
+class HttpServer:
+    """Serves one ASGI application over HTTP/1.1; its lifespan is driven elsewhere.
+
+    Args:
+        app: The ASGI application.
+        limits: What clients are allowed.
+
+    Attributes:
+        stopping: No further request is taken.
+    """
+
+    def __init__(self, app: Callable[..., Any], limits: ServerLimits | None = None) -> None:
+        self.app = app
+        self.limits = limits or ServerLimits()
+        self.stopping = False
+        self.loop: asyncio.AbstractEventLoop
+        self._connections: set[ServerConnection] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._listener: asyncio.Server | None = None
+        self._sweep: asyncio.TimerHandle | None = None
+        self._one_closed: asyncio.Event | None = None  # while stopping
+        self._date = (0, b"")
+
+    async def start(self, listener: socket.socket) -> None:
+        """Accept connections of *listener*, which belongs to the server from now on."""
+        self.loop = asyncio.get_running_loop()
+        self._listener = await self.loop.create_server(
+            lambda: ServerConnection(self), sock=listener, backlog=BACKLOG
+        )
+        self._on_sweep()
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Refuse new connections, wait up to *grace_s* for what is under way, close the rest."""
+        self.stopping = True
+        if self._listener is None:
+            return
+        self._listener.close()
+        for connection in tuple(self._connections):
+            connection.stop()
+        ends_at = self.loop.time() + grace_s
+        if self._running and grace_s > 0:
+            await asyncio.wait(tuple(self._running), timeout=grace_s)
+        if running := tuple(self._running):
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
+        await self._flushed(ends_at)
+        for connection in tuple(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)  # transports report their end in the loop's next round
+        if self._sweep is not None:
+            self._sweep.cancel()
+
+    async def _flushed(self, ends_at: float) -> None:
+        """Wait until every connection has handed its last answer to the kernel and closed."""
+        while self._connections and self.loop.time() < ends_at:
+            self._one_closed = asyncio.Event()
+            left_s = max(0.0, ends_at - self.loop.time())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._one_closed.wait(), left_s)
+
+    # --- what connections call --------------------------------------------------------------
+
+    def opened(self, connection: ServerConnection) -> bool:
+        """Take the connection in; False when there are too many."""
+        if len(self._connections) >= self.limits.connections_max or self.stopping:
+            return False
+        self._connections.add(connection)
+        return True
+
+    def closed(self, connection: ServerConnection) -> None:
+        """Forget the connection."""
+        self._connections.discard(connection)
+        if self._one_closed is not None:
+            self._one_closed.set()
+
+    def begun(self, exchange: Exchange) -> None:
+        """Run the exchange in a task of its own."""
+        task = self.loop.create_task(exchange.run(self.app, self._running))
+        self._running.add(task)
+
+    def date_line(self) -> bytes:
+        """Return the `date` header (RFC 9110, 6.6.1), made once a second."""
+        second = int(time.time())
+        if self._date[0] != second:
+            self._date = (second, f"date: {formatdate(second, usegmt=True)}".encode())
+        return self._date[1]
+
+    def _on_sweep(self) -> None:
+        now = self.loop.time()
+        for connection in tuple(self._connections):
+            connection.expire(now)
+        self._sweep = self.loop.call_later(SWEEP_S, self._on_sweep)
