@@ -70,6 +70,8 @@ def test_documents_are_true(stack: Any, service: str, part: str, tmp_path: Path)
         sys.executable,
         "-m",
         "schemathesis.cli",
+        "--config-file",
+        CONFIG,
         "run",
         "--no-color",
         "--continue-on-failure",

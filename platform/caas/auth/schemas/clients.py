@@ -11,6 +11,27 @@ from caas.contracts.auth_api import AccountView, ClientLogin, Registration, Text
 from caas.kernel import wire
 
 ClientIdText = Annotated[str, Meta(max_length=100)]
+# Said, not checked, by the schema: the domain says better what is wrong.
+IpText = Annotated[
+    Text,
+    Meta(
+        description="An address or a CIDR block, IPv4 or IPv6.",
+        extra_json_schema={
+            "anyOf": [
+                {"format": "ipv4"},
+                {"format": "ipv6"},
+                {"pattern": "^[0-9A-Fa-f:.]+/[0-9]{1,3}$"},
+            ]
+        },
+    ),
+]
+OriginText = Annotated[
+    Text,
+    Meta(
+        description="An exact web origin: https://host[:port].",
+        extra_json_schema={"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\\\s]+$"},
+    ),
+]
 
 
 class KeyOwner(wire.Request, frozen=True, kw_only=True):
@@ -36,14 +57,14 @@ class SecondaryKey(wire.Response, frozen=True, kw_only=True):
 class AddIp(wire.Request, frozen=True, kw_only=True):
     """POST /client/ip-whitelist."""
 
-    ip: Annotated[Text, Meta(description="An address or a CIDR block, IPv4 or IPv6.")]
+    ip: IpText
     client_id: ClientIdText | UnsetType = UNSET
 
 
 class AddOrigin(wire.Request, frozen=True, kw_only=True):
     """POST /client/origin-whitelist."""
 
-    origin: Annotated[Text, Meta(description="An exact web origin: https://host[:port].")]
+    origin: OriginText
     client_id: ClientIdText | UnsetType = UNSET
 
 
