@@ -283,7 +283,12 @@ class Edge:
         try:
             keeper = self._idempotency if b"idempotency-key" in request.fields else None
             if keeper is not None and self.routes.is_idempotent(request.path, request.method):
-                await keeper.serve(request, lambda out: self.litestar(scope, receive, out), reply)
+                await keeper.serve(
+                    request,
+                    lambda out: self.litestar(scope, receive, out),
+                    reply,
+                    authorize=lambda: self.routes.authorize(request.path, "POST", scope),
+                )
             else:
                 await self.litestar(scope, receive, reply)
         finally:

@@ -62,6 +62,7 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 
 Principal = Callable[[FastRequest], Awaitable[str]]
 Serve = Callable[[Send], Awaitable[None]]
+Authorize = Callable[[], Awaitable[None]]
 
 
 class _Record(msgspec.Struct, frozen=True, array_like=True):
@@ -112,13 +113,17 @@ class Idempotency:
         self._release = store.register_script(_RELEASE)
         self._renew = store.register_script(_RENEW)
 
-    async def serve(self, request: FastRequest, run: Serve, send: Send) -> None:
+    async def serve(
+        self, request: FastRequest, run: Serve, send: Send, *, authorize: Authorize | None = None
+    ) -> None:
         """Run the request once, or send the answer that it got the first time.
 
         Args:
             request: Complete with its body.
             run: Runs the route, which answers through the given channel.
             send: Where the answer goes.
+            authorize: Runs the route's guards for a repeat, which doesn't reach the route: a key
+                that was revoked since, or may not be used from there, gets no answer again.
 
         Raises:
             RefusalError: 400 malformed key, 409 the first request still runs, 422 the key was
@@ -136,7 +141,7 @@ class Idempotency:
         mine = _encode(
             _Record("running", seal.fingerprint(request.body), owner=os.urandom(NONCE_BYTES))
         )
-        answer = await self._take_or_wait(seal, mine, request.body)
+        answer = await self._take_or_wait(seal, mine, request.body, authorize)
         if answer is not None:
             request.span.set("caas.idempotency.replayed", True)  # noqa: FBT003 - a span attribute
             await _send_answer(answer, send)
@@ -151,7 +156,9 @@ class Idempotency:
         for message in capture.messages:
             await send(message)
 
-    async def _take_or_wait(self, seal: "_Seal", mine: bytes, body: bytes) -> _Answer | None:
+    async def _take_or_wait(
+        self, seal: "_Seal", mine: bytes, body: bytes, authorize: Authorize | None
+    ) -> _Answer | None:
         """Return None once the key is ours, or the answer that somebody else produced."""
         loop = asyncio.get_running_loop()
         gives_up_at = loop.time() + WAIT_MAX_S
@@ -160,6 +167,9 @@ class Idempotency:
             found = await self._store.set(seal.name, mine, nx=True, px=LEASE_MS, get=True)
             if found is None:
                 return None
+            if authorize is not None:
+                await authorize()
+                authorize = None
             record = _read_record(cast("bytes", found))
             if not hmac.compare_digest(record.fingerprint, seal.fingerprint(body)):
                 raise RefusalError(

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from litestar import Litestar
+from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException  # noqa: TID251 - raised by the router we ask
 from litestar.types import Method
 
@@ -39,6 +40,13 @@ class RouteTable:
         """Tell whether the route was declared with `operation(idempotent=True)`."""
         route = self._route(path, "POST") if method == "POST" else None
         return route is not None and bool(route.opt.get(IDEMPOTENT_OPTION))
+
+    async def authorize(self, path: str, method: Method, scope: Any) -> None:
+        """Run the route's guards on *scope* and nothing else of it; raise what they raise."""
+        route = self._route(path, method)
+        if route is not None:
+            scope["litestar_app"] = self._litestar  # as the application itself would
+            await route.authorize_connection(ASGIConnection(scope))
 
     def _methods(self, path: str) -> tuple[str, ...]:
         found: set[str] = {m for m in _ASKED if self._route(path, m) is not None}

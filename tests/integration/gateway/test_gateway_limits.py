@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from caas.kernel.ids import new_id
+
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
 
@@ -59,3 +61,23 @@ async def test_health_is_never_limited(platform: Any) -> None:
     for _ in range(5):
         assert (await door.ask("GET", "/v1/ping")).status == 200
         assert (await door.ask("GET", "/health")).status == 200
+
+
+async def test_repeats_and_guesses_under_a_key_are_counted(platform: Any) -> None:
+    """An `Idempotency-Key` is no way around the rate limit."""
+    door = await platform.gateway(
+        limit_free_requests="12", limit_anonymous_requests="10", rate_window_s="600"
+    )
+    path, acme = "/v1/auth/api-keys", await (await platform.gateway()).register("free")
+    order, once = {"name": "made", "scopes": []}, {"idempotency-key": new_id()}
+    repeats = [(await door.ask("POST", path, order, acme.bearer | once)).status for _ in range(14)]
+    guesses = [
+        (await door.ask("POST", path, order, {"x-api-key": f"k{n}"} | once)).status
+        for n in range(12)
+    ]
+
+    assert (repeats[0], repeats[-1]) == (201, 429)
+    assert set(repeats) == {201, 429}
+    # The address is shared by every test of this server: some of the ten may be spent.
+    assert guesses[-1] == 429
+    assert set(guesses) <= {401, 429}

@@ -66,20 +66,32 @@ class Admission:
         if not need.tenant:
             await self._charge_address(request)
             return None
-        try:
-            principal = await self._principal(request, need)
-        except (UnauthenticatedError, ForbiddenError):
-            await self._charge_address(request)  # guessing costs, too
-            raise
+        principal = await self._known(request, need)
         await self._charge(request, "tenant:" + principal.tenant_id, self.by_plan[principal.plan])
         return principal
 
     async def identify(self, request: FastRequest) -> str:
-        """Name the caller for its idempotency keys; raise `UnauthenticatedError` for a bad one."""
-        if b"authorization" in request.fields or b"x-api-key" in request.fields:
-            principal = await self._principal(request, TENANT)
-            return f"{principal.tenant_id}:{principal.kind}:{principal.actor}"
-        return "anonymous"
+        """Name the caller for its idempotency keys; a good credential is counted by the guard.
+
+        What a credential may do is part of the name: keys of one client are one actor, and the
+        answer to the one that may make keys is not for the one that may not.
+
+        Raises:
+            UnauthenticatedError, ForbiddenError, RateLimitedError, UnavailableError: As `admit`.
+        """
+        if b"authorization" not in request.fields and b"x-api-key" not in request.fields:
+            return "anonymous"
+        principal = await self._known(request, TENANT)
+        held = ",".join(principal.permissions)
+        return f"{principal.tenant_id}:{principal.kind}:{principal.actor}:{held}"
+
+    async def _known(self, request: FastRequest, need: Need) -> Principal:
+        """Return the caller, and count one who shows no good credential: guessing costs, too."""
+        try:
+            return await self._principal(request, need)
+        except (UnauthenticatedError, ForbiddenError):
+            await self._charge_address(request)
+            raise
 
     async def _principal(self, request: FastRequest, need: Need) -> Principal:
         fields = request.fields
