@@ -17,7 +17,7 @@ from caas_conformance.shapes import (
     optional,
     pattern,
 )
-from caas_conformance.tokens import claims, encode_part, header
+from caas_conformance.tokens import claims, encode_part, from_base64url, header, to_base64url
 
 __all__ = [
     "AUTH_SERVICE",
@@ -40,10 +40,12 @@ __all__ = [
     "derived",
     "encode_part",
     "exactly",
+    "from_base64url",
     "header",
     "list_of",
     "nullable",
     "one_of",
     "optional",
     "pattern",
+    "to_base64url",
 ]

@@ -19,13 +19,27 @@ def header(token: str) -> dict[str, Any]:
 
 def encode_part(value: dict[str, Any]) -> str:
     """Return one part of a JWT, for tokens that a case forges."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(value)).rstrip(b"=").decode()
+    return to_base64url(msgspec.json.encode(value))
+
+
+def to_base64url(raw: bytes) -> str:
+    """Return *raw* as JWTs have it: base64url without padding (RFC 7515, 2)."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def from_base64url(text: str) -> bytes:
+    """Return what `to_base64url` was given; lenient about what follows.
+
+    Raises:
+        ValueError: It is no base64url.
+    """
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _part(token: str, index: int) -> dict[str, Any]:
     try:
         part = token.split(".")[index]
-        decoded = msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        decoded = msgspec.json.decode(from_base64url(part))
     except (IndexError, binascii.Error, ValueError, UnicodeError):
         return {}
     return decoded if isinstance(decoded, dict) else {}

@@ -11,7 +11,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from caas_conformance import operations as ops
-from caas_conformance.authoring import CaseContext, Phase, claims, encode_part, header
+from caas_conformance.authoring import (
+    CaseContext,
+    Phase,
+    claims,
+    encode_part,
+    from_base64url,
+    header,
+    to_base64url,
+)
 
 PHASE = Phase(
     "X02",
@@ -44,33 +52,26 @@ class Material:
     def own_jwk(self) -> dict[str, Any]:
         """Return the attacker's own public key."""
         raw = self.own.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return {"kty": "OKP", "crv": "Ed25519", "x": _text(raw), "kid": "attacker"}
+        return {"kty": "OKP", "crv": "Ed25519", "x": to_base64url(raw), "kid": "attacker"}
 
     def signed(self, head: dict[str, Any], body: Claims | None = None) -> str:
         """Return a token signed with the attacker's own key."""
         unsigned = f"{encode_part(head)}.{encode_part(body or self.claims)}"
-        return f"{unsigned}.{_text(self.own.sign(unsigned.encode()))}"
+        return f"{unsigned}.{to_base64url(self.own.sign(unsigned.encode()))}"
 
     def hashed(self, head: dict[str, Any], secret: bytes) -> str:
         """Return a token signed with HMAC-SHA256 over *secret*."""
         unsigned = f"{encode_part(head)}.{encode_part(self.claims)}"
-        return f"{unsigned}.{_text(hmac.digest(secret, unsigned.encode(), hashlib.sha256))}"
+        return f"{unsigned}.{to_base64url(hmac.digest(secret, unsigned.encode(), hashlib.sha256))}"
 
 
 def _named(keys: list[dict[str, Any]], kid: Any) -> dict[str, Any]:
     return next((key for key in keys if key.get("kid") == kid), {})
 
 
-def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _raw(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
 def _pem(public: dict[str, Any]) -> bytes:
-    spki = bytes.fromhex("302a300506032b6570032100") + _raw(str(public["x"]))  # RFC 8410, 4
+    algorithm = bytes.fromhex("302a300506032b6570032100")  # RFC 8410, 4
+    spki = algorithm + from_base64url(str(public["x"]))
     body = base64.b64encode(spki).decode()
     return f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n".encode()
 
@@ -89,9 +90,9 @@ def _changed(m: Material, **changes: Any) -> str:
 
 def _malleable(m: Material) -> str:
     """Add the group order to S: an equal signature to a verifier that does not reduce-check."""
-    signature = _raw(m.parts[2])
+    signature = from_base64url(m.parts[2])
     s = int.from_bytes(signature[32:], "little") + GROUP_ORDER
-    return f"{m.parts[0]}.{m.parts[1]}.{_text(signature[:32] + s.to_bytes(32, 'little'))}"
+    return f"{m.parts[0]}.{m.parts[1]}.{to_base64url(signature[:32] + s.to_bytes(32, 'little'))}"
 
 
 Forge = Callable[[Material], list[str]]
@@ -102,7 +103,7 @@ ATTACKS: tuple[tuple[str, str, list[str], Forge], ...] = (
      lambda m: [f"{m.parts[0]}.{m.parts[1]}.", f"{m.parts[0]}.{m.parts[1]}"]),
     ("X02.03", "signed with HMAC over the public key", ["SEC-JWT-02"],
      lambda m: [m.hashed(_symmetric(m), key) for key in (
-         _raw(str(m.public["x"])), str(m.public["x"]).encode(), _pem(m.public),
+         from_base64url(str(m.public["x"])), str(m.public["x"]).encode(), _pem(m.public),
          _pem(m.public).strip(), msgspec.json.encode(m.public))]),
     ("X02.04", "signed with HMAC over nothing", ["SEC-JWT-02"],
      lambda m: [m.hashed(_symmetric(m), key) for key in (b"", b"secret", b"\0")]),

@@ -1,10 +1,10 @@
 """A real instance of the auth service: a process of its own, as `caas up` would run it."""
 
 import asyncio
+import base64
 import contextlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from caas.kernel.ids import new_id
+from caas.stack.servers import free_port
 
 SECRET = "integration-test-service-secret"  # noqa: S105 - of a process that lives for one test
 PEPPER = "5c" * 32
@@ -117,7 +119,7 @@ async def start_instance(
     mongodb_url: str, redis_url: str, database: str, logs: Path, **environment: str
 ) -> Instance:
     """Start a process of the service and wait until it is ready."""
-    port = _free_port()
+    port = free_port()
     log = logs / f"auth-{port}.jsonl"
     environ = {
         **os.environ,
@@ -133,9 +135,8 @@ async def start_instance(
         **environment,
     }
     command = [
-        sys.executable, "-m", "granian", "--interface", "asgi", "--loop", "uvloop",
-        "--workers", "1", "--host", "127.0.0.1", "--port", str(port), "--no-ws",
-        "--factory", "caas.auth.app:create_app",
+        sys.executable, "-m", "caas.runtime.server", "caas.auth.app:create_app",
+        "--port", str(port),
     ]  # fmt: skip
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -154,6 +155,12 @@ async def start_instance(
             await asyncio.sleep(0.05)
 
 
+def token_part(token: str, number: int) -> dict[str, Any]:
+    """Return the header (0) or the claims (1) of a JWT, unverified."""
+    text = token.split(".")[number]
+    return dict(msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))))
+
+
 def _fields(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
@@ -162,9 +169,3 @@ def _expect(answer: Answer, status: int) -> dict[str, Any]:
     if answer.status != status:
         raise AssertionError(answer.text)
     return dict(answer.body)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

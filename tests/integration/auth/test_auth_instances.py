@@ -1,30 +1,17 @@
 """Two real instances on one database: races, revocation, rotation of keys."""
 
 import asyncio
-import base64
-from typing import Any
 
-import msgspec
 import pytest
 
 from caas.kernel.ids import new_id
 from caas.runtime.redis import open_redis
 from caas.runtime.revocation import RevocationFeed, RevocationLog
-from caas.testing.auth_instance import PASSWORD, Answer, Instance
+from caas.testing.auth_instance import PASSWORD, Answer, Instance, token_part
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
 HEARD_WITHIN_S = 1.0
-
-
-def _claims(token: str) -> dict[str, Any]:
-    return _segment(token, 1)
-
-
-def _segment(token: str, number: int) -> dict[str, Any]:
-    text = token.split(".")[number]
-    decoded = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    return dict(decoded)
 
 
 async def _refused_soon(instance: Instance, token: str) -> Answer:
@@ -70,7 +57,7 @@ async def test_hundred_refreshes_leave_one_head(first: Instance, second: Instanc
     assert {answer.status for answer in answers} == {200}
     pairs = {(answer.body["access_token"], answer.body["refresh_token"]) for answer in answers}
     [(access, head)] = pairs
-    before, after = _claims(session["access_token"]), _claims(access)
+    before, after = token_part(session["access_token"], 1), token_part(access, 1)
     changed = {name for name in before | after if before.get(name) != after.get(name)}
     assert changed <= {"jti", "iat", "exp"}
     assert (await second.post("/sdk/refresh", {"refresh_token": head})).status == 200
@@ -234,7 +221,7 @@ async def test_signing_key_rotates_under_traffic_without_a_failure(
     async def traffic(issuer: Instance, verifier: Instance) -> None:
         while not stop.is_set():
             session = await issuer.session(tenant["api_key"], new_id())
-            kid = _segment(session["access_token"], 0)["kid"]
+            kid = token_part(session["access_token"], 0)["kid"]
             if kid not in kids:
                 kids.add(kid)
                 fresh_key.set()

@@ -1,12 +1,12 @@
 """Scripted services, a suite made for the test, and runs over both."""
 
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from caas.stack.servers import free_port
 from caas_conformance.context import CaseContext
 from caas_conformance.definition import Phase
 from caas_conformance.gates import GateLimits
@@ -22,13 +22,6 @@ REGISTRY = Registry(
     {"REQ-01": Requirement(id="REQ-01", text="keep it", source="design")}, frozenset()
 )
 Conduct = Callable[..., Awaitable[tuple[Run, Path]]]
-
-
-def free_port() -> int:
-    """Return a port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

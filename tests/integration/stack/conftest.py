@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
+import pymongo
 import pytest
 
 from caas.stack.processes import record_of, wait_gone
+from caas.stack.servers import EmbeddedMongo, free_port
 from caas.testing.stack_runner import StackRunner
 
 
@@ -32,6 +34,21 @@ def stack_runner(tmp_path: Path) -> Iterator[Callable[[str], StackRunner]]:
         ]
         left = [record_of(process.name(), process.pid) for process in marked]
         assert wait_gone(left, deadline_s=10), f"left behind: {left}"
+
+
+@pytest.fixture
+def stop_without_majority() -> Callable[[EmbeddedMongo], None]:
+    """Stop a server whose set got a second member that is not there: it elects no primary again."""
+
+    def stop(server: EmbeddedMongo) -> None:
+        with pymongo.MongoClient[dict[str, object]](server.url, directConnection=True) as client:
+            config = client.admin.command("replSetGetConfig")["config"]
+            config["version"] += 1
+            config["members"].append({"_id": 1, "host": f"127.0.0.1:{free_port()}"})
+            client.admin.command({"replSetReconfig": config, "force": True})
+        server.stop()
+
+    return stop
 
 
 @pytest.fixture

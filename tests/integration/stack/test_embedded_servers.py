@@ -1,7 +1,7 @@
 """The embedded servers start, keep their data and say why when they can't."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pymongo
@@ -110,18 +110,15 @@ def test_server_takes_another_port_when_its_own_was_taken(
 
 
 def test_server_that_never_elects_a_primary_is_an_error_that_says_so(
-    home: Path, running: list[EmbeddedServer]
+    home: Path,
+    running: list[EmbeddedServer],
+    stop_without_majority: Callable[[EmbeddedMongo], None],
 ) -> None:
     """A set of two with one member gone has no majority."""
     server = EmbeddedMongo(home / "data", home / "logs")
     running.append(server)
     server.start()
-    with pymongo.MongoClient[dict[str, object]](server.url, directConnection=True) as client:
-        config = client.admin.command("replSetGetConfig")["config"]
-        config["version"] += 1
-        config["members"].append({"_id": 1, "host": f"127.0.0.1:{free_port()}"})
-        client.admin.command({"replSetReconfig": config, "force": True})
-    server.stop()
+    stop_without_majority(server)
 
     alone = EmbeddedMongo(home / "data", home / "logs", port=server.port, ready_deadline_s=6)
     running.append(alone)

@@ -129,19 +129,14 @@ def test_broken_server_binary_is_named(runner: StackRunner, tmp_path: Path) -> N
     assert "set MONGODB_URI" in said
 
 
-def test_mongodb_that_elects_no_primary_is_given_up(runner: StackRunner) -> None:
+def test_mongodb_that_elects_no_primary_is_given_up(
+    runner: StackRunner, stop_without_majority: Callable[[EmbeddedMongo], None]
+) -> None:
     """Its deadline is its own, so that it does not eat the services'."""
-    import pymongo  # noqa: PLC0415
-
     logs = runner.state_dir / "logs"
     server = EmbeddedMongo(runner.state_dir / "mongodb", logs)
     server.start()
-    with pymongo.MongoClient[dict[str, object]](server.url, directConnection=True) as client:
-        config = client.admin.command("replSetGetConfig")["config"]
-        config["version"] += 1
-        config["members"].append({"_id": 1, "host": f"127.0.0.1:{free_port()}"})
-        client.admin.command({"replSetReconfig": config, "force": True})
-    server.stop()
+    stop_without_majority(server)
     (runner.state_dir / "server-ports.json").write_text(f'{{"mongodb": {server.port}}}')
     runner.environ |= {"CAAS_ECHO_NEEDS": "mongodb", "CAAS_SERVER_DEADLINE_S": "6"}
 
