@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from caas.gateway.routes import proxy
+
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
 REFRESH = ("POST", "/v1/sdk/refresh", {"refresh_token": "r"})
@@ -212,17 +214,14 @@ async def test_a_body_streams_through(before_raw: Any) -> None:
     assert response.header(b"x-caas-node") is None
 
 
-async def test_a_large_body_streams_in(before_raw: Any) -> None:
-    """More than is held: sent on as it comes, in order and whole."""
-    got = bytearray()
+async def test_a_large_body_arrives_whole(before_raw: Any) -> None:
+    """However many pieces it came in, in order."""
+    got: list[bytes] = []
 
     async def handler(
         head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        assert b"transfer-encoding: chunked" in head
-        while size := int(await reader.readline(), 16):
-            got.extend((await reader.readexactly(size + 2))[:-2])
-        await reader.readline()
+        got.append(await _body(head, reader))
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -235,7 +234,54 @@ async def test_a_large_body_streams_in(before_raw: Any) -> None:
     )
 
     assert response.status == 200
-    assert bytes(got) == b"".join([bytes([n]) * 4096 for n in range(100)])
+    assert got == [b"".join([bytes([n]) * 4096 for n in range(100)])]
+
+
+@pytest.mark.parametrize("size_bytes", [100, 100_000])
+async def test_a_slow_body_keeps_nobody_else_waiting(before_raw: Any, size_bytes: int) -> None:
+    """It holds no connection to the service, of which there is one here."""
+    rest = asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"{"
+        await rest.wait()
+        yield b" " * (size_bytes - 2) + b"}"
+
+    door, service = await before_raw(answer_ok, upstream_connections_max="1")
+    headers = [(b"content-type", b"application/json")]
+    slow = asyncio.create_task(
+        door.client.request(
+            b"POST", b"/v1/sdk/refresh", headers, body=pieces(), content_length=size_bytes
+        )
+    )
+    quick = [await door.ask("POST", "/v1/sdk/refresh", {}) for _ in range(3)]
+    seen = len(service.heads)
+    rest.set()
+
+    assert [answer.status for answer in quick] == [200, 200, 200]
+    assert seen == 3
+    assert (await slow).status == 200
+
+
+async def test_a_body_that_stalls_is_408(before_raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not 503: nothing is wrong behind the gateway, which is never called."""
+    monkeypatch.setattr(proxy, "BODY_READ_MAX_S", 0.05)
+
+    async def handler(*_: Any) -> None:
+        raise AssertionError
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    door, service = await before_raw(handler)
+    headers = [(b"content-type", b"application/json")]
+    response = await door.client.request(
+        b"POST", b"/v1/sdk/refresh", headers, body=pieces(), content_length=100_000
+    )
+
+    assert response.status == 408
+    assert service.heads == []
 
 
 async def test_a_body_over_the_limit_is_413_on_the_way(before_raw: Any) -> None:

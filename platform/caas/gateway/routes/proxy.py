@@ -1,12 +1,13 @@
-"""Passes requests on to the services behind, streaming both ways.
+"""Passes requests on to the services behind.
 
-Admission runs first, then the call; what comes back is filtered, and a refusal is put into the
-gateway's own words. When the client leaves, the edge cancels this handler, and the client's
-cancellation closes the connection upstream.
+Admission runs first, then the body is read, then the call is made: a client that sends slowly
+holds no connection that others need. The answer streams; what comes back is filtered, and a
+refusal is put into the gateway's own words. When the client leaves, the edge cancels this
+handler, and the client's cancellation closes the connection upstream.
 """
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import msgspec
 
@@ -15,13 +16,12 @@ from caas.gateway.routes.admission import Admission
 from caas.gateway.routes.headers import Headers, downstream_headers, upstream_headers
 from caas.gateway.routes.operations import Operation, OperationTable
 from caas.kernel.errors import InvalidInputError
+from caas.runtime.body import BODY_READ_MAX_S
 from caas.runtime.client import ClientResponse
 from caas.runtime.edge_limits import check_content_type, check_json_text
 from caas.runtime.fast import FastRequest, FastResponse
 from caas.runtime.problems import CHALLENGE, Problem, RefusalError
 
-BODY_HELD_MAX_BYTES = 64 * 1024
-"""Smaller bodies are read before the call, which may then be repeated; larger ones stream."""
 REFUSAL_MAX_BYTES = 64 * 1024
 
 _REFUSED = 400
@@ -82,7 +82,7 @@ class Proxy:
         raise RefusalError(405, "Method Not Allowed", headers=(allow,))
 
     async def _send(self, request: FastRequest, operation: Operation) -> ClientResponse:
-        body, length = await self._body(request, operation)
+        body = await self._body(request, operation)
         target = self._targets[operation]
         if operation.parameter is not None:
             target += request.raw_path.rstrip(b"/").rpartition(b"/")[2]
@@ -96,7 +96,6 @@ class Proxy:
             target,
             headers=headers,
             body=body,
-            content_length=length,
             timeout_s=self._time_left_s(request),
             route=operation.upstream,
         )
@@ -106,21 +105,16 @@ class Proxy:
             return self._total_s
         return min(self._total_s, request.deadline - time.monotonic())
 
-    async def _body(
-        self, request: FastRequest, operation: Operation
-    ) -> tuple[bytes | AsyncIterator[bytes] | None, int | None]:
-        """Return the body to send, and the declared size of one that streams."""
+    async def _body(self, request: FastRequest, operation: Operation) -> bytes | None:
+        """Return the body to send; None for none."""
         fields = request.fields
-        declared = fields.get(b"content-length")
-        if declared is None and b"transfer-encoding" not in fields:
-            return None, None
-        length = None if declared is None else int(declared)
+        if b"content-length" not in fields and b"transfer-encoding" not in fields:
+            return None
+        body = await _whole(request)
         if operation.takes_body:
-            _check_own_body(request, operation, await _whole(request))
-            return None, None
-        if length is None or length > BODY_HELD_MAX_BYTES:
-            return request.stream(), length
-        return await _whole(request), None
+            _check_own_body(request, operation, body)
+            return None
+        return body
 
     async def _refusal(self, response: ClientResponse) -> FastResponse:
         """Say what a service refused; its own troubles stay inside."""
@@ -154,7 +148,12 @@ class Proxy:
 
 
 async def _whole(request: FastRequest) -> bytes:
-    return b"".join([piece async for piece in request.stream()])
+    """Return the body, which the edge limits in size; raise a 408 refusal when it stalls."""
+    try:
+        async with asyncio.timeout(BODY_READ_MAX_S):
+            return b"".join([piece async for piece in request.stream()])
+    except TimeoutError:
+        raise RefusalError(408, "The body did not arrive in time") from None
 
 
 def _check_own_body(request: FastRequest, operation: Operation, body: bytes) -> None:
