@@ -1,8 +1,11 @@
 """Redis (or Valkey) clients: safe defaults, client spans, and a probe for readiness."""
 
-from typing import Any, cast
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar, cast
 
 import redis.asyncio
+import redis.exceptions
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
@@ -17,24 +20,31 @@ RETRY_DELAY_MIN_S = 0.02
 RETRY_DELAY_MAX_S = 0.25
 HEALTH_CHECK_EVERY_S = 15
 POOL_MAX_CONNECTIONS = 256
+COMMAND_MAX_S = 2.0
+"""A command's whole time. The driver's own limits are for one read or connection attempt and add
+up with its repeats and health checks to most of a minute, for which every caller would wait."""
+
+T = TypeVar("T")
 
 
 class Redis(redis.asyncio.Redis):
-    """`redis.asyncio.Redis` that records a client span for each command of a recorded request.
+    """`redis.asyncio.Redis` that bounds each command, and records it as a client span.
+
+    Only commands of recorded requests are recorded, and none lasts over `COMMAND_MAX_S`.
 
     Arguments never reach a span: they hold keys, tokens and passwords.
     """
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Run one command."""
+        """Run one command; raise the driver's `TimeoutError` after `COMMAND_MAX_S`."""
         scope = current_scope()
         if scope is None or not scope.sampled:
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return await _bounded(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
         command = str(args[0])
         with start_span(command, kind="client") as span:
             if span.recording:
                 span.set_many(span_attributes(self.connection_pool, command))
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return await _bounded(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "TracedPipeline":  # noqa: FBT001, FBT002 - the driver's own signature
         """Return a pipeline that records one span for all its commands."""
@@ -50,13 +60,21 @@ class TracedPipeline(Pipeline):
         """Send everything queued; return the answers in order."""
         scope = current_scope()
         if scope is None or not scope.sampled:
-            return await super().execute(raise_on_error)
+            return await _bounded(super().execute(raise_on_error))
         name = "MULTI" if self.is_transaction else "PIPELINE"
         with start_span(name, kind="client") as span:
             if span.recording:
                 span.set_many(span_attributes(self.connection_pool, name))
                 span.set("db.operation.batch.size", len(self.command_stack))
-            return await super().execute(raise_on_error)
+            return await _bounded(super().execute(raise_on_error))
+
+
+async def _bounded(answer: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(COMMAND_MAX_S):
+            return await answer
+    except TimeoutError:
+        raise redis.exceptions.TimeoutError("no answer in time") from None
 
 
 def span_attributes(pool: Any, command: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """MongoDB and Redis clients: spans, outages, bounded waits; on real servers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,10 +9,11 @@ import pytest
 from litestar import Litestar, get
 
 from caas.kernel.errors import UnavailableError
+from caas.runtime import redis as redis_module
 from caas.runtime.mongo import open_mongo, ping_mongo
 from caas.runtime.operations import operation
 from caas.runtime.outages import translate_errors
-from caas.runtime.redis import open_redis, ping_redis
+from caas.runtime.redis import Redis, open_redis, ping_redis
 from caas.testing.serving import serving
 from caas_observability import tracing
 from caas_observability.sampling import Sampler
@@ -197,3 +198,41 @@ async def test_a_bug_is_no_outage(mongodb_url: str, database: str) -> None:
 
     assert not isinstance(raised.value, UnavailableError)
     await client.close()
+
+
+@pytest.mark.usefixtures("spans")
+@pytest.mark.parametrize("parent", [SAMPLED, UNSAMPLED])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda client: client.get("k"), id="command"),
+        pytest.param(lambda client: client.register_script("return 1")(), id="script"),
+        pytest.param(lambda client: client.pipeline().get("k").execute(), id="pipeline"),
+    ],
+)
+async def test_a_silent_redis_is_waited_for_once(
+    ask: Callable[[Redis], Awaitable[object]], parent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver would connect, wait and repeat for most of a minute."""
+    monkeypatch.setattr(redis_module, "COMMAND_MAX_S", 0.05)
+    connections = 0
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = open_redis(f"redis://127.0.0.1:{port}/0", client_name="tests")
+    with (
+        start_server_span("GET", traceparent=parent),
+        pytest.raises(UnavailableError),
+        translate_errors(),
+    ):
+        await ask(client)
+    await client.aclose()
+    server.close()
+
+    assert connections == 1
