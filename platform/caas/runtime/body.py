@@ -14,6 +14,7 @@ from litestar.types import Receive
 
 from caas.runtime.edge_limits import BODY_MAX_BYTES, too_large
 from caas.runtime.problems import RefusalError
+from caas.runtime.server import Exchange
 
 BODY_READ_MAX_S = 20.0
 WATCH_AFTER_S = 0.05  # most handlers end before, and then no task is ever made
@@ -29,10 +30,16 @@ class Inbound:
         gone: Whether the client has left.
     """
 
-    __slots__ = ("_complete", "_keeper", "_listener", "_overdue", "_receive", "_watched", "gone")
+    __slots__ = (
+        "_complete", "_exchange", "_keeper", "_listener", "_overdue", "_receive", "_watched",
+        "gone",
+    )  # fmt: skip
 
-    def __init__(self, receive: Receive, *, has_body: bool) -> None:
+    def __init__(
+        self, receive: Receive, *, has_body: bool, exchange: Exchange | None = None
+    ) -> None:
         self._receive = receive
+        self._exchange = exchange
         # Without a body nothing is read, unless somebody waits for the disconnect.
         self._complete = not has_body
         self._listener: asyncio.Task[None] | None = None
@@ -50,6 +57,13 @@ class Inbound:
         """
         if self._complete:
             return b""
+        if self._exchange is not None:
+            body = self._exchange.whole_body()
+            if body is not None:
+                self._complete = True
+                if len(body) > size_max_bytes:
+                    raise too_large(size_max_bytes)
+                return body
         try:
             async with asyncio.timeout(BODY_READ_MAX_S):
                 return b"".join([chunk async for chunk in self.stream(size_max_bytes)])

@@ -8,6 +8,7 @@ access log inside the span. A client can't make it answer 5xx.
 import asyncio
 import time
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -20,13 +21,13 @@ from caas.runtime.correlation import CorrelationIds
 from caas.runtime.cors import CorsPolicy
 from caas.runtime.deadline import parse_deadline, set_deadline
 from caas.runtime.fast import FastHandler, FastRequest, FastResponse, Headers, RawHandler
-from caas.runtime.headers import SECURITY_HEADERS
 from caas.runtime.health import READY_PATH
 from caas.runtime.idempotency import Idempotency
 from caas.runtime.peers import PeerTrust
 from caas.runtime.problems import RefusalError, Style, problem_of, record_problem
 from caas.runtime.reply import Reply
 from caas.runtime.routing import RouteTable
+from caas.runtime.server import EXTENSION
 from caas_observability.logs import get_logger
 from caas_observability.metrics import http_server
 from caas_observability.tracing import Span, start_server_span
@@ -137,11 +138,9 @@ class Edge:
             return
         started = time.perf_counter()
         http: Any = scope
-        fields: dict[bytes, bytes] = {}
-        size = 0
-        for name, value in http["headers"]:
-            fields[name] = value
-            size += len(name) + len(value)
+        headers = http["headers"]
+        fields: dict[bytes, bytes] = dict(headers)
+        exchange = http["extensions"].get(EXTENSION) if "extensions" in http else None
         given = fields.get(b"x-correlation-id")
         correlation_id = self._correlation.accept(given) or self._correlation.fresh()
         verb: str = http["method"]
@@ -155,15 +154,16 @@ class Edge:
         inbound = Inbound(
             receive,
             has_body=b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0",
+            exchange=exchange,
         )
         base = self._base_headers(span, fields)
-        reply = Reply(send, base, head=verb == "HEAD")
+        reply = Reply(send, base, head=verb == "HEAD", exchange=exchange)
         request = FastRequest(
             method="GET" if verb == "HEAD" else verb,
             path=http["path"],
             raw_path=http["raw_path"],
             query=http["query_string"],
-            headers=http["headers"],
+            headers=headers,
             fields=fields,
             peer=(http.get("client") or ("",))[0],
             scheme=http["scheme"],
@@ -174,7 +174,7 @@ class Edge:
         request.answer_headers = base
         http_server.active += 1
         try:
-            self._check(request, size)
+            self._check(request)
             await self._dispatch(request, http, inbound, reply)
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -191,9 +191,8 @@ class Edge:
             self._finish(verb, request, reply, time.perf_counter() - started)
 
     def _base_headers(self, span: Span, fields: dict[bytes, bytes]) -> Headers:
-        """Return what the answer carries whoever gives it."""
+        """Return what the answer carries whoever gives it, beside `SECURITY_HEADERS`."""
         base = [
-            *SECURITY_HEADERS,
             (b"x-correlation-id", span.correlation_id.encode()),
             (b"traceresponse", span.traceparent().encode()),
         ]
@@ -201,10 +200,11 @@ class Edge:
             base += self._options.cors.fields(fields[b"origin"])
         return base
 
-    def _check(self, request: FastRequest, header_bytes: int) -> None:
+    def _check(self, request: FastRequest) -> None:
         """Apply the rules that need no body; raise a `RefusalError`."""
         fields, headers = request.fields, request.headers
-        if header_bytes > limits.HEADERS_MAX_BYTES or len(headers) > limits.HEADERS_MAX_COUNT:
+        size = sum(map(len, chain.from_iterable(headers)))
+        if size > limits.HEADERS_MAX_BYTES or len(headers) > limits.HEADERS_MAX_COUNT:
             raise RefusalError(431, f"The headers are over {limits.HEADERS_MAX_BYTES} bytes")
         if len(fields) != len(headers):
             limits.check_repeats(headers)
@@ -345,7 +345,7 @@ class Edge:
         status = reply.status if reply.complete else CLIENT_GONE_STATUS
         http_server.record(verb, route, status, seconds)
         if span.recording:
-            _close_span(span, verb, route, status)
+            _close_span(span, verb, request, status)
         if status >= _FAILED or span.sampled or self._options.log_all:
             record = _access.info
             if status >= _SERVER_ERROR:
@@ -355,7 +355,7 @@ class Edge:
                 "request",
                 method=verb,
                 route=route,
-                path=request.path,
+                path=request.path if route else "",  # as in the span
                 status=status,
                 duration_ms=round(seconds * 1000, 3),
             )
@@ -370,7 +370,6 @@ def _span_attributes(scope: Any) -> dict[str, Any]:
     """
     attributes = {
         "http.request.method": scope["method"],
-        "url.path": scope["path"],
         "url.scheme": scope["scheme"],
         "network.protocol.version": scope["http_version"],
         "client.address": (scope.get("client") or ("",))[0],
@@ -381,8 +380,11 @@ def _span_attributes(scope: Any) -> dict[str, Any]:
     return attributes
 
 
-def _close_span(span: Span, verb: str, route: str, status: int) -> None:
+def _close_span(span: Span, verb: str, request: FastRequest, status: int) -> None:
+    route = request.route
     if route:
+        # Not without: a path that no route has is a text of the client's choice, too.
+        span.set("url.path", request.path)
         span.update_name(f"{verb} {route}")
         span.set("http.route", route)
     span.set("http.response.status_code", status)

@@ -5,6 +5,8 @@ answers hold tokens and tenants' data, so nothing is kept unless a handler says 
 (RFC 6749, section 5.1).
 """
 
+from caas.runtime.server import encode_block
+
 CONTENT_SECURITY_POLICY = (
     b"default-src 'self';base-uri 'self';font-src 'self' https: data:;form-action 'self';"
     b"frame-ancestors 'self';img-src 'self' data:;object-src 'none';script-src 'self';"
@@ -27,6 +29,8 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"no-store"),
 )
 
+SECURITY_BLOCK = encode_block(SECURITY_HEADERS)
+
 # What the edge owns: a handler's or an upstream's value for these would be a second one.
 EDGE_OWNED = frozenset(name for name, _ in SECURITY_HEADERS) | {
     b"x-correlation-id",
@@ -41,13 +45,18 @@ HANDLER_WINS = frozenset(
 )
 
 
+def owns_any(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Tell whether a handler's headers have one that the edge sets as well."""
+    return not EDGE_OWNED.isdisjoint([name for name, _ in headers])
+
+
 def merge(
     base: list[tuple[bytes, bytes]], own: list[tuple[bytes, bytes]]
 ) -> list[tuple[bytes, bytes]]:
-    """Join the edge's headers with a handler's, so that no name of the edge's occurs twice."""
+    """Join `SECURITY_HEADERS`, the edge's others and a handler's; none of the edge's twice."""
     names = {name for name, _ in own}
     if names.isdisjoint(EDGE_OWNED):
-        return own + base
+        return [*own, *SECURITY_HEADERS, *base]
     wins = names & HANDLER_WINS
     kept = [(n, v) for n, v in own if n not in EDGE_OWNED or n in wins]
-    return kept + [(n, v) for n, v in base if n not in wins]
+    return kept + [(n, v) for n, v in (*SECURITY_HEADERS, *base) if n not in wins]

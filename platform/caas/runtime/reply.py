@@ -6,8 +6,9 @@ from typing import Any
 from litestar.types import Send
 
 from caas.runtime.fast import FastResponse
-from caas.runtime.headers import merge
+from caas.runtime.headers import SECURITY_BLOCK, merge, owns_any
 from caas.runtime.problems import Problem, Style
+from caas.runtime.server import Exchange
 
 _NO_CONTENT_MAX = 199  # informational; these, 204 and 304 have no body (RFC 9110, section 6.4.1)
 _BODILESS = frozenset({204, 304})
@@ -21,10 +22,18 @@ class Reply:
         complete: Whether the last byte was handed to the server.
     """
 
-    __slots__ = ("_base", "_head", "_send", "complete", "status")
+    __slots__ = ("_base", "_exchange", "_head", "_send", "complete", "status")
 
-    def __init__(self, send: Send, base: list[tuple[bytes, bytes]], *, head: bool) -> None:
+    def __init__(
+        self,
+        send: Send,
+        base: list[tuple[bytes, bytes]],
+        *,
+        head: bool,
+        exchange: Exchange | None = None,
+    ) -> None:
         self._send = send
+        self._exchange = exchange
         self._base = base
         self._head = head
         self.status = 0
@@ -49,6 +58,14 @@ class Reply:
         """Send a handler's answer, streamed when it streams."""
         headers = list(answer.headers)
         body = answer.body
+        exchange = self._exchange
+        if exchange is not None and isinstance(body, bytes) and not owns_any(headers):
+            self.status = answer.status
+            exchange.answer(answer.status, headers + self._base, body, SECURITY_BLOCK)
+            self.complete = True
+            if exchange.blocked is not None:
+                await exchange.blocked
+            return
         if not isinstance(body, bytes):
             await self._respond_stream(answer.status, headers, body)
             return

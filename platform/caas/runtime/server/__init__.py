@@ -5,8 +5,17 @@ answers, limits, time-outs, back-pressure, orderly ends. docs/adr/0011-http-serv
 it exists and what it does not do.
 """
 
+from caas.runtime.server.exchange import EXTENSION, Exchange, encode_block
 from caas.runtime.server.lifespan import Lifespan, LifespanError
 from caas.runtime.server.limits import ServerLimits
 from caas.runtime.server.server import HttpServer
 
-__all__ = ["HttpServer", "Lifespan", "LifespanError", "ServerLimits"]
+__all__ = [
+    "EXTENSION",
+    "Exchange",
+    "HttpServer",
+    "Lifespan",
+    "LifespanError",
+    "ServerLimits",
+    "encode_block",
+]

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 import httptools
 
-from caas.runtime.server.exchange import Exchange
+from caas.runtime.server.exchange import EXTENSION, Exchange
 from caas.runtime.server.limits import ServerLimits
 
 _METHODS = {
@@ -27,10 +27,8 @@ class Owner(Protocol):
     limits: ServerLimits
     loop: asyncio.AbstractEventLoop
     stopping: bool
-
-    def date_line(self) -> bytes:
-        """Return the `date` header."""
-        ...
+    date_line: bytes
+    """The `date` header."""
 
     def opened(self, connection: "ServerConnection") -> bool:
         """Take the connection in; False when there are too many."""
@@ -57,13 +55,12 @@ class ServerConnection(asyncio.Protocol):
     __slots__ = (
         "_client", "_closing", "_head_bytes", "_headers", "_in_head", "_owner", "_packet_bytes",
         "_packet_fresh", "_parser", "_paused", "_queue", "_reading", "_refusal", "_server",
-        "_transport", "_url", "current", "date_line", "drained", "due",
+        "_transport", "_url", "current", "drained", "due",
     )  # fmt: skip
 
     def __init__(self, owner: Owner) -> None:
         self.current: Exchange | None = None
         self.due = 0.0
-        self.date_line = owner.date_line
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
@@ -179,12 +176,14 @@ class ServerConnection(asyncio.Protocol):
         if version != "1.1" and not self._fits_1_0(version):
             self._broken(_BAD_REQUEST)
             return
+        scope = self._scope(parser.get_method(), version)
         exchange = Exchange(
             self,
-            self._scope(parser.get_method(), version),
+            scope,
             keep=parser.should_keep_alive() and not self._owner.stopping,
             http_1_0=version != "1.1",
         )
+        scope["extensions"] = {EXTENSION: exchange}
         self._reading = exchange
         if self.current is None:
             self._serve(exchange)
@@ -211,6 +210,11 @@ class ServerConnection(asyncio.Protocol):
             exchange.wake()
 
     # --- what exchanges call ----------------------------------------------------------------
+
+    @property
+    def date_line(self) -> bytes:
+        """The `date` header."""
+        return self._owner.date_line
 
     def write(self, data: bytes) -> None:
         """Send bytes; nothing happens when the client is gone."""
@@ -290,7 +294,6 @@ class ServerConnection(asyncio.Protocol):
             "client": self._client,
             "server": self._server,
             "state": {},
-            "extensions": {},
         }
 
     def _fits_1_0(self, version: str) -> bool:

@@ -6,11 +6,14 @@ Source: ASGI specification, "HTTP & WebSocket" 2.4; framing of answers by RFC 91
 import asyncio
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from caas_observability.logs import get_logger
 
 Headers = Iterable[tuple[bytes, bytes]]
+
+EXTENSION = "caas.exchange"
+"""Where the scope's extensions have the `Exchange`, for applications that know it."""
 
 _log = get_logger("caas.server")
 
@@ -24,14 +27,26 @@ _END = {"type": "http.request", "body": b"", "more_body": False}
 _GONE = {"type": "http.disconnect"}
 
 
+Running = dict["Exchange", asyncio.Task[None]]
+
+
 class AnswerError(RuntimeError):
     """The application broke the protocol: a bug of ours, never the client's doing."""
+
+
+def encode_block(headers: Headers) -> bytes:
+    """Encode headers that many answers have, once; for `Exchange.answer`, which trusts them."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
 
 
 class Link(Protocol):
     """The connection below, as far as an exchange needs it."""
 
-    date_line: Callable[[], bytes]
+    @property
+    def date_line(self) -> bytes:
+        """The `date` header."""
+        ...
+
     drained: asyncio.Future[None] | None
     """Ends when the client has read enough of what was written; None while it keeps up."""
 
@@ -67,8 +82,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_chunked", "_chunks", "_given", "_headers", "_invited", "_left", "_link", "_status",
-        "_waiter",
+        "_chunked", "_chunks", "_given", "_headers", "_invited", "_is_head", "_left", "_link",
+        "_status", "_waiter",
         "answered", "broken", "complete", "gone", "held_bytes", "http_1_0", "keep", "scope",
     )  # fmt: skip
 
@@ -81,6 +96,7 @@ class Exchange:
         self.gone = False
         self.broken = False
         self.answered = False
+        self._is_head = scope["method"] == "HEAD"  # applications may run it as a GET
         self._link = link
         self._chunks: list[bytes] = []
         self._given = False  # the end of the body, to the application
@@ -105,12 +121,12 @@ class Exchange:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def run(self, app: Callable[..., Any], running: set[asyncio.Task[None]]) -> None:
+    async def run(self, app: Callable[..., Any], running: Running) -> None:
         """Run the application; whatever it does, the client gets a whole answer or none.
 
         Args:
             app: The ASGI application.
-            running: Holds the task until it ends.
+            running: Holds the exchange until the application ends.
         """
         try:
             await app(self.scope, self.receive, self.send)
@@ -123,7 +139,7 @@ class Exchange:
             self._link.abort()
             raise
         finally:
-            running.remove(cast("asyncio.Task[None]", asyncio.current_task()))
+            running.pop(self)
             self.wake()
 
     def _fail(self) -> None:
@@ -175,6 +191,56 @@ class Exchange:
                 raise AnswerError("a second answer to one request")
             self._status = message["status"]
             self._headers = message.get("headers", ())
+
+    # --- the private extension ----------------------------------------------------------------
+
+    def whole_body(self) -> bytes | None:
+        """Return the request's body if all of it is here; None leaves it to `receive`."""
+        if not self.complete or self._given:
+            return None
+        self._given = True
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def answer(self, status: int, headers: Headers, body: bytes, block: bytes) -> None:
+        """Give the whole answer: what two `send` do, in one call and one write.
+
+        Args:
+            status: 200 or higher.
+            headers: Names in lower case, without `content-length`.
+            body: Left out where the method or the status forbids it; its length is declared.
+            block: Further headers, from `encode_block`.
+
+        Raises:
+            AnswerError: It is the second answer, or a header would break the framing.
+        """
+        if self._status:
+            raise AnswerError("a second answer to one request")
+        self._status = status
+        if self.gone:
+            self.answered = True
+            return
+        lines = [
+            _STATUS_LINES.get(status) or _other_status_line(status),
+            *map(b": ".join, headers),
+            self._link.date_line,
+        ]
+        if status not in _BODILESS:
+            lines.append(b"content-length: %d" % len(body))
+        data = self._close_head(lines, block)
+        if not self._is_head and status not in _BODILESS:
+            if len(body) > _SMALL_BYTES:
+                self._link.write(data)
+                data = body
+            else:
+                data += body
+        self._link.write(data)
+        self._end()
+
+    @property
+    def blocked(self) -> asyncio.Future[None] | None:
+        """Ends when the client has read enough of what was written; None while it keeps up."""
+        return self._link.drained
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -235,7 +301,7 @@ class Exchange:
         return b"%x\r\n%b\r\n%b" % (len(body), body, end) if body else end
 
     def _has_body(self) -> bool:
-        return self._status not in _BODILESS and self.scope["method"] != "HEAD"
+        return self._status not in _BODILESS and not self._is_head
 
     def _encode_head(self, body: bytes, *, last: bool) -> bytes:
         """Write the head, deciding on the framing and on the connection's future.
@@ -245,9 +311,9 @@ class Exchange:
         """
         status = self._status
         lines = [
-            _STATUS_LINES.get(status) or b"HTTP/1.1 %d -" % status,
+            _STATUS_LINES.get(status) or _other_status_line(status),
             *map(b": ".join, self._headers or ()),
-            self._link.date_line(),
+            self._link.date_line,
         ]
         if self._has_body():
             declared = _declared_length(self._headers or ())
@@ -261,23 +327,30 @@ class Exchange:
             else:
                 self._chunked = True
                 lines.append(b"transfer-encoding: chunked")
+        return self._close_head(lines)
+
+    def _close_head(self, lines: list[bytes], block: bytes = b"") -> bytes:
+        """Join the lines and the *block* to a head."""
         if not self.complete:
             self.keep = False  # what is still to come is not worth reading
         if not self.keep:
             lines.append(b"connection: close")
         elif self.http_1_0:
             lines.append(b"connection: keep-alive")
-        expected = len(lines) + 1
-        lines.append(b"\r\n")
         head = b"\r\n".join(lines)
-        if head.count(b"\n") != expected or head.count(b"\r") != expected or b"\0" in head:
+        breaks = len(lines) - 1
+        if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
             self._headers = ()
             raise AnswerError("a header of the answer holds a forbidden byte")
-        return head
+        return b"%b\r\n%b\r\n" % (head, block)
 
     def _end(self) -> None:
         self.answered = True
         self._link.ended(self)
+
+
+def _other_status_line(status: int) -> bytes:
+    return b"HTTP/1.1 %d -" % status
 
 
 def _declared_length(headers: Headers) -> int | None:

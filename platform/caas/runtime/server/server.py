@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import socket
-import time
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
 from caas.runtime.server.connection import ServerConnection
-from caas.runtime.server.exchange import Exchange
+from caas.runtime.server.exchange import Exchange, Running
 from caas.runtime.server.limits import ServerLimits
 
 SWEEP_S = 0.5
@@ -25,6 +24,7 @@ class HttpServer:
 
     Attributes:
         stopping: No further request is taken.
+        date_line: The `date` header (RFC 9110, 6.6.1), at most `SWEEP_S` old.
     """
 
     def __init__(self, app: Callable[..., Any], limits: ServerLimits | None = None) -> None:
@@ -33,11 +33,11 @@ class HttpServer:
         self.stopping = False
         self.loop: asyncio.AbstractEventLoop
         self._connections: set[ServerConnection] = set()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: Running = {}
         self._listener: asyncio.Server | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._one_closed: asyncio.Event | None = None  # while stopping
-        self._date = (0, b"")
+        self.date_line = b""
 
     async def start(self, listener: socket.socket) -> None:
         """Accept connections of *listener*, which belongs to the server from now on."""
@@ -57,8 +57,8 @@ class HttpServer:
             connection.stop()
         ends_at = self.loop.time() + grace_s
         if self._running and grace_s > 0:
-            await asyncio.wait(tuple(self._running), timeout=grace_s)
-        if running := tuple(self._running):
+            await asyncio.wait(self._running.values(), timeout=grace_s)
+        if running := tuple(self._running.values()):
             for task in running:
                 task.cancel()
             await asyncio.wait(running)
@@ -94,17 +94,11 @@ class HttpServer:
 
     def begun(self, exchange: Exchange) -> None:
         """Run the exchange in a task of its own."""
-        task = self.loop.create_task(exchange.run(self.app, self._running))
-        self._running.add(task)
-
-    def date_line(self) -> bytes:
-        """Return the `date` header (RFC 9110, 6.6.1), made once a second."""
-        second = int(time.time())
-        if self._date[0] != second:
-            self._date = (second, f"date: {formatdate(second, usegmt=True)}".encode())
-        return self._date[1]
+        work = exchange.run(self.app, self._running)
+        self._running[exchange] = self.loop.create_task(work)
 
     def _on_sweep(self) -> None:
+        self.date_line = f"date: {formatdate(usegmt=True)}".encode()
         now = self.loop.time()
         for connection in tuple(self._connections):
             connection.expire(now)
