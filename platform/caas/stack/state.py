@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,16 +91,31 @@ class StateDir:
         """Create the directory, readable by its owner only.
 
         Raises:
-            StackError: It can't be written, or the disk is (almost) full.
+            StackError: It can't be written, others can write it, or the disk is (almost) full.
         """
         with disk_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIR_MODE)
+            self._require_own()
             self.logs.mkdir(exist_ok=True, mode=PRIVATE_DIR_MODE)
             free_bytes = shutil.disk_usage(self.path).free
         if free_bytes < free_min_bytes:
             message = (
                 f"the disk of {self.path} has {free_bytes // MEBIBYTE} MiB left and a stack needs "
                 f"{free_min_bytes // MEBIBYTE} MiB; free some, or use --state-dir on another disk"
+            )
+            raise StackError(message)
+
+    def _require_own(self) -> None:
+        """Refuse a directory in which others could put links, secrets or process lists of theirs.
+
+        Raises:
+            StackError: It is another user's, or everybody may write it.
+        """
+        described = self.path.stat()
+        if described.st_uid != os.geteuid() or described.st_mode & stat.S_IWOTH:
+            message = (
+                f"{self.path} can be written by other users, who could read the stack's secrets; "
+                "use --state-dir with a directory of your own (`chmod o-w` it if it is yours)"
             )
             raise StackError(message)
 
@@ -199,7 +215,9 @@ class StateDir:
 def write_private(path: Path, content: bytes) -> None:
     """Replace the file in one step, readable by its owner only."""
     fresh = path.with_suffix(f".{os.getpid()}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE_MODE)
+    fresh.unlink(missing_ok=True)
+    # Never through a link that somebody else put there.
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

@@ -159,6 +159,32 @@ def test_full_disk_is_refused_before_anything_starts(tmp_path: Path) -> None:
         StateDir(tmp_path / "state").prepare(free_min_bytes=2**62)
 
 
+def test_a_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    """They could have put secrets they know there, or links to files of ours."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+
+    with pytest.raises(StackError, match="can be written by other users"):
+        StateDir(shared).prepare(free_min_bytes=0)
+
+    shared.chmod(0o755)
+    StateDir(shared).prepare(free_min_bytes=0)
+
+
+def test_private_files_are_not_written_through_links(state: StateDir, tmp_path: Path) -> None:
+    """Their temporary names can be guessed."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (state.path / f"secrets.{os.getpid()}.new").symlink_to(victim)
+
+    write_private(state.secrets_path, b"secret")
+
+    assert victim.read_text() == "precious"
+    assert not state.secrets_path.is_symlink()
+    assert state.secrets_path.read_bytes() == b"secret"
+
+
 def test_destroy_spares_what_is_not_a_stacks(state: StateDir) -> None:
     """Somebody may point --state-dir at a directory that has other things in it."""
     secret_store.load_or_create(state.secrets_path, {})
