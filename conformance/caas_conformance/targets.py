@@ -18,6 +18,8 @@ from caas_conformance.tracing import AttemptTrace
 
 SECRET_VARIABLE = "CAAS_SERVICE_SECRET"  # noqa: S105 - the variable's name
 STACK_FILE_BYTES_MAX = 1024 * 1024
+HEALTH = "/internal/health"
+DOCUMENT = "/documentation/json"
 PROBE_TIMEOUT_S = 5.0
 
 
@@ -131,29 +133,33 @@ def listen_address(given: str | None, target: FoundTarget | None) -> tuple[str, 
 
 
 async def probe(environment: Environment) -> dict[str, str]:
-    """Ask each service for its health and return the versions they name.
+    """Ask each service for its health; return the versions that their OpenAPI documents name.
 
     Raises:
         TargetError: one can't be reached, or is not healthy.
     """
-    answers = await asyncio.gather(*(_health(environment, name) for name in environment.endpoints))
+    names = list(environment.endpoints)
+    asked = [_ask(environment, name, path) for path in (HEALTH, DOCUMENT) for name in names]
+    answers = await asyncio.gather(*asked)
     versions = {}
-    for name, answer in zip(environment.endpoints, answers, strict=True):
-        if answer.status != 200:  # noqa: PLR2004 - alive
+    for name, health, document in zip(
+        names, answers[: len(names)], answers[len(names) :], strict=True
+    ):
+        if health.status != 200:  # noqa: PLR2004 - alive
             url = environment.endpoints[name].url
-            raise TargetError(f"{name} at {url} is not healthy: {answer.outcome}")
-        version = answer.at("version").value
+            raise TargetError(f"{name} at {url} is not healthy: {health.outcome}")
+        version = document.at("info.version").value
         if isinstance(version, str):
             versions[name] = version
     return versions
 
 
-async def _health(environment: Environment, service: str) -> Answer:
+async def _ask(environment: Environment, service: str, path: str) -> Answer:
     endpoint = environment.endpoints[service]
     wire = Wire(AttemptTrace("probe", "probe", 1), lambda: None)
     client = ServiceClient(wire, endpoint, lambda _: None)
     try:
-        return await client.get("/internal/health", timeout_s=PROBE_TIMEOUT_S)
+        return await client.get(path, timeout_s=PROBE_TIMEOUT_S)
     except EnvironmentBrokenError as error:
         raise TargetError(f"{service} at {endpoint.url} can't be reached: {error}") from error
     except Exception as error:

@@ -71,7 +71,7 @@ async def test_eight_side_by_side_own_exactly_their_own(
         assert {s.parent_span_id for s in served} == {x.span_id for x in attempt.exchanges}
         assert len(attempt.logs) == 3
     assert (run.correlation.owned_spans, run.correlation.owned_logs) == (120, 120)
-    assert (run.correlation.orphan_spans, run.correlation.foreign_spans) == (0, 1)  # the probe's
+    assert (run.correlation.orphan_spans, run.correlation.foreign_spans) == (0, 2)  # the probes'
     assert run.correlation.attempts_with_trace == run.correlation.attempts == 40
     markers = run.correlation.spans - 121
     assert (directory / "telemetry.jsonl").read_text().count('"traceId"') == 242 + markers
