@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from caas.contracts.auth import (
     CLIENT_TTL_S,
@@ -164,10 +164,31 @@ class RevocationFeed:
         while True:
             try:
                 async with asyncio.timeout(READ_TIMEOUT_S):
-                    await self._read(self._last_id or await self._oldest_that_matters())
+                    await self._read(await self._read_up_to())
             except (RedisError, OSError, TimeoutError, UnavailableError):
                 self._connected = False
                 await asyncio.sleep(RECONNECT_DELAY_S)
+
+    async def _read_up_to(self) -> bytes | str:
+        """Return the id of the last entry read, or where to begin.
+
+        After a break the server may be another one, whose clock is behind: its entries would
+        all seem to be old ones.
+        """
+        last = self._last_id
+        if last is None:
+            return await self._oldest_that_matters()
+        if not self._connected and _order(last) > await self._newest():
+            return await self._oldest_that_matters()
+        return last
+
+    async def _newest(self) -> tuple[int, int]:
+        """Return the latest id that the stream ever had; zeros when there is no stream."""
+        try:
+            described = await self._redis.xinfo_stream(REVOCATION_STREAM)
+        except ResponseError:
+            return (0, 0)
+        return _order(described["last-generated-id"])
 
     async def _oldest_that_matters(self) -> str:
         """Return the stream id to start from, by the server's clock: ids are made of it."""
@@ -211,6 +232,13 @@ def _say_why_it_ended(task: asyncio.Task[None]) -> None:
     """Log the bug that ended the feed; without it the instance answers 503 from now on."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("the revocation feed broke", exc_info=error)
+
+
+def _order(entry_id: bytes | str) -> tuple[int, int]:
+    """Return what ids of entries are compared by: milliseconds and a number."""
+    text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
+    milliseconds, _, number = text.partition("-")
+    return int(milliseconds), int(number or 0)
 
 
 def _entries(replies: object) -> list[tuple[bytes, dict[bytes, bytes]]]:

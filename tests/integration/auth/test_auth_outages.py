@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from caas.contracts.auth import REVOCATION_STREAM
+from caas.kernel.clock import SystemClock
+from caas.runtime.redis import open_redis
 from caas.stack.servers import EmbeddedRedis
 from caas.testing.auth_instance import Answer, start_instance
 
@@ -87,3 +90,33 @@ async def test_end_that_was_stored_and_not_announced_is_announced_later(
     await _until(lambda: instance.introspect(token), 401)
     await instance.stop()
     again.kill()
+
+
+async def test_a_redis_whose_clock_is_behind_the_last_ones_is_heard(
+    mongodb_url: str, database: str, tmp_path: Path
+) -> None:
+    """Its entries have lower ids than the last one read before; they are new all the same."""
+    redis = EmbeddedRedis(tmp_path / "redis", tmp_path / "logs")
+    redis.start()
+    instance = await start_instance(mongodb_url, redis.url, database, tmp_path)
+    tenant = await instance.register()
+    before, after, stays = [
+        (await instance.session(tenant["api_key"]))["access_token"] for _ in range(3)
+    ]
+    client = open_redis(redis.url, client_name="tests")
+    in_an_hour_ms = (SystemClock().now_ms() // 1000 + 3600) * 1000
+    await client.xadd(REVOCATION_STREAM, {"e": b"{}"}, id=f"{in_an_hour_ms}-0")
+    await client.aclose()
+    assert (await instance.post("/sdk/logout", token=before)).status == 200
+    await _until(lambda: instance.introspect(before), 401)
+    redis.kill()
+    await _until(lambda: instance.introspect(stays), 503)
+
+    empty = EmbeddedRedis(tmp_path / "empty", tmp_path / "logs", port=redis.port)
+    empty.start()
+    await _until(lambda: instance.introspect(stays), 200)
+    assert (await instance.post("/sdk/logout", token=after)).status == 200
+
+    await _until(lambda: instance.introspect(after), 401)
+    await instance.stop()
+    empty.kill()
