@@ -46,6 +46,15 @@ async def answers(wire: Any) -> list[Any]:
     return found
 
 
+async def first_answer(port: int) -> Any:
+    """Ask for health until somebody listens."""
+    while True:
+        try:
+            return await wire_to(f"http://127.0.0.1:{port}").get("/health")
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.02)
+
+
 async def test_without_the_extension_answers_are_the_same(build_app: Any, wire_to: Any) -> None:
     """Messages instead of one call; headers, bodies and statuses alike."""
     app = build_app()
@@ -74,12 +83,7 @@ async def test_the_command_line_serves_and_stops(wire_to: Any) -> None:
     )
     try:
         async with asyncio.timeout(START_MAX_S):
-            while True:
-                try:
-                    answer = await wire_to(f"http://127.0.0.1:{port}").get("/health")
-                    break
-                except ConnectionRefusedError:
-                    await asyncio.sleep(0.02)
+            answer = await first_answer(port)
             process.send_signal(signal.SIGTERM)
             status = await process.wait()
     finally:
