@@ -46,11 +46,11 @@ async def answers(wire: Any) -> list[Any]:
     return found
 
 
-async def first_answer(port: int) -> Any:
+async def first_answer(client: Any) -> Any:
     """Ask for health until somebody listens."""
     while True:
         try:
-            return await wire_to(f"http://127.0.0.1:{port}").get("/health")
+            return await client.get("/health")
         except ConnectionRefusedError:
             await asyncio.sleep(0.02)
 
@@ -83,7 +83,7 @@ async def test_the_command_line_serves_and_stops(wire_to: Any) -> None:
     )
     try:
         async with asyncio.timeout(START_MAX_S):
-            answer = await first_answer(port)
+            answer = await first_answer(wire_to(f"http://127.0.0.1:{port}"))
             process.send_signal(signal.SIGTERM)
             status = await process.wait()
     finally:
