@@ -116,3 +116,13 @@ def check_administration(principal: Principal, permission: str, settings: Tenant
     reserved = permission in _ADMINISTRATIVE and not settings.members_can_administer
     if reserved and principal.kind == "user":
         raise AdministrationReservedError
+
+
+def check_reopening(settings: TenantSettings) -> None:
+    """Check that someone who is no administrator may let members administer.
+
+    Raises:
+        AdministrationReservedError: It is reserved, which an administrator alone can end.
+    """
+    if not settings.members_can_administer:
+        raise AdministrationReservedError

@@ -59,6 +59,7 @@ async def test_reserving_administration_locks_members_out_at_once(
     await tenants.change(caller(), SettingsChange(members_can_administer=False), None)
     for attempt in (
         tenants.change(caller(), SettingsChange(members_can_administer=True), None),
+        tenants.change(caller(kind="key"), SettingsChange(members_can_administer=True), None),
         tenants.make_key(caller(), "k", ["read"]),
         tenants.delete_key(caller(), "k"),
     ):

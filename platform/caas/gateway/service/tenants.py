@@ -19,6 +19,7 @@ from caas.gateway.domain import (
     TenantSettings,
     check_administration,
     check_change,
+    check_reopening,
 )
 from caas.gateway.ports import AuthService, SettingsStore
 from caas.kernel.clock import Clock
@@ -67,7 +68,8 @@ class TenantService:
 
         Raises:
             InvalidInputError: Nothing is to change, or a value breaks a rule.
-            AdministrationReservedError: An end user, and the tenant reserves this.
+            AdministrationReservedError: An end user, and the tenant reserves this; or a key
+                that would end the reservation.
         """
         await self._may_write(principal, TENANT_WRITE)
         values = change.values()
@@ -75,6 +77,9 @@ class TenantService:
             raise InvalidInputError("Give settings, company_name, or both")
         check_change(change)
         tenant_id = principal.tenant_id
+        if change.members_can_administer and principal.kind != "admin":
+            # A key that a member made before would undo what was taken from its maker.
+            check_reopening(await self.store.find(tenant_id))
         if company_name is None:
             record = await self.auth.tenant(tenant_id)
         else:
