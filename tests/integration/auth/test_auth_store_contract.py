@@ -10,7 +10,7 @@ from caas.auth.domain.clients import Client
 from caas.auth.domain.keys import NamedKey, StoredKey
 from caas.auth.domain.sessions import Device, Family, Issue, Session, expiry_of
 from caas.auth.domain.signing import SigningKey
-from caas.auth.domain.users import UserData
+from caas.auth.domain.users import Preference, UserData
 from caas.auth.errors import EmailTakenError
 from caas.auth.ports import (
     ClientStore,
@@ -312,6 +312,17 @@ async def test_upsert_changes_what_is_said_and_leaves_the_rest(stores: Stores) -
         TENANT, missing, name="x", preferences=None, now_ms=NOW_MS
     )
     assert changed is None
+
+
+@pytest.mark.parametrize(("before", "after"), [(True, 1), (1, 1.0), (0, False)])
+async def test_upsert_tells_values_apart_that_python_does_not(
+    stores: Stores, before: Preference, after: Preference
+) -> None:
+    """JSON has true, 1 and 1.0; the tenant gets back what it said last."""
+    await stores.users.upsert(TENANT, "alice", UserData(metadata={"flag": before}), NOW_MS)
+    user = await stores.users.upsert(TENANT, "alice", UserData(metadata={"flag": after}), NOW_MS)
+
+    assert repr(user.metadata["flag"]) == repr(after)
 
 
 async def test_session_reads_back_and_is_its_tenants_alone(stores: Stores) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 from pymongo import ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
@@ -35,7 +36,7 @@ class MongoUserStore:
         identity = {"tenant_id": tenant_id, "external_id": external_id}
         with translate_errors():
             known = await self._raw.find_one(identity)
-            if known is not None and said.items() <= known.items():
+            if known is not None and _says_nothing_new(said, known):
                 return of_raw(known, User)
             for _ in range(UPSERT_ATTEMPTS):
                 try:
@@ -87,6 +88,12 @@ class MongoUserStore:
         """Return how many users the tenant has."""
         with translate_errors():
             return await self._raw.count_documents({"tenant_id": tenant_id})
+
+
+def _says_nothing_new(said: Raw, known: Raw) -> bool:
+    """Compare as JSON does: to Python, True and 1 and 1.0 are equal."""
+    encode = msgspec.json.encode
+    return all(encode(value) == encode(known.get(name)) for name, value in said.items())
 
 
 def _fresh(said: Raw, now_ms: int) -> Raw:
