@@ -48,6 +48,19 @@ class Inbound:
         self._overdue = False
         self.gone = False
 
+    def whole(self, size_max_bytes: int = BODY_MAX_BYTES) -> bytes | None:
+        """Return the body if all of it is here already; None leaves it to `read`.
+
+        Raises:
+            RefusalError: 413.
+        """
+        body = None if self._exchange is None or self._complete else self._exchange.whole_body()
+        if body is not None:
+            self._complete = True
+            if len(body) > size_max_bytes:
+                raise too_large(size_max_bytes)
+        return body
+
     async def read(self, size_max_bytes: int = BODY_MAX_BYTES) -> bytes:
         """Return the whole body.
 
@@ -57,13 +70,6 @@ class Inbound:
         """
         if self._complete:
             return b""
-        if self._exchange is not None:
-            body = self._exchange.whole_body()
-            if body is not None:
-                self._complete = True
-                if len(body) > size_max_bytes:
-                    raise too_large(size_max_bytes)
-                return body
         try:
             async with asyncio.timeout(BODY_READ_MAX_S):
                 return b"".join([chunk async for chunk in self.stream(size_max_bytes)])

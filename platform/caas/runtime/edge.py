@@ -8,7 +8,6 @@ access log inside the span. A client can't make it answer 5xx.
 import asyncio
 import time
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -27,7 +26,8 @@ from caas.runtime.peers import PeerTrust
 from caas.runtime.problems import RefusalError, Style, problem_of, record_problem
 from caas.runtime.reply import Reply
 from caas.runtime.routing import RouteTable
-from caas.runtime.server import EXTENSION
+from caas.runtime.server import EXTENSION, Exchange
+from caas.runtime.server_span import describe_answer, describe_connection
 from caas_observability.logs import get_logger
 from caas_observability.metrics import http_server
 from caas_observability.tracing import Span, start_server_span
@@ -131,6 +131,12 @@ class Edge:
         self._correlation = CorrelationIds()  # anew in each forked process
         self.routes.add_fast(routes)
 
+    def runs_at_once(self, scope: Any) -> bool:
+        """Tell our server which requests need no task: those of fast routes, without a deadline."""
+        if (scope["method"], scope["raw_path"]) not in self._fast:
+            return False
+        return b"x-caas-deadline-ms" not in [name for name, _ in scope["headers"]]
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
         if scope["type"] != ScopeType.HTTP:
@@ -148,7 +154,7 @@ class Edge:
             verb,
             traceparent=fields.get(b"traceparent"),
             tracestate=fields.get(b"tracestate"),
-            attributes_lazy=lambda: _span_attributes(http),
+            attributes_lazy=lambda: describe_connection(http),
         )
         span.correlation_id = correlation_id
         inbound = Inbound(
@@ -174,8 +180,12 @@ class Edge:
         request.answer_headers = base
         http_server.active += 1
         try:
-            self._check(request)
-            await self._dispatch(request, http, inbound, reply)
+            self._check(request, exchange)
+            fast = self._fast.get((request.method, request.raw_path))
+            if fast is not None and request.deadline is None:
+                await self._serve_fast(fast, request, inbound, reply)
+            else:
+                await self._dispatch(request, http, inbound, reply)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not inbound.gone or task is None:
@@ -200,12 +210,13 @@ class Edge:
             base += self._options.cors.fields(fields[b"origin"])
         return base
 
-    def _check(self, request: FastRequest) -> None:
+    def _check(self, request: FastRequest, exchange: Exchange | None) -> None:
         """Apply the rules that need no body; raise a `RefusalError`."""
         fields, headers = request.fields, request.headers
-        size = sum(map(len, chain.from_iterable(headers)))
-        if size > limits.HEADERS_MAX_BYTES or len(headers) > limits.HEADERS_MAX_COUNT:
-            raise RefusalError(431, f"The headers are over {limits.HEADERS_MAX_BYTES} bytes")
+        if exchange is None or exchange.head_bytes > limits.HEADERS_MAX_BYTES:
+            limits.check_header_size(headers)
+        if len(headers) > limits.HEADERS_MAX_COUNT:
+            raise limits.headers_too_large()
         if len(fields) != len(headers):
             limits.check_repeats(headers)
         if not fields.get(b"host"):  # the server writes an empty one when there is none
@@ -241,10 +252,7 @@ class Edge:
         method = request.method
         fast = self._fast.get((method, request.raw_path))
         if fast is not None:
-            request.route = request.path.rstrip("/")
-            if method in _BODY_METHODS:
-                request.body = await self._read_body(request, inbound)
-            await reply.respond(await fast(request))
+            await self._serve_fast(fast, request, inbound, reply)
             return
         if method == "OPTIONS" and b"access-control-request-method" in request.fields:
             await reply.respond(self._preflight(request))
@@ -258,6 +266,16 @@ class Edge:
             await reply.respond(self._options_answer(request))
             return
         await self._route_litestar(request, scope, inbound, reply)
+
+    async def _serve_fast(
+        self, fast: FastHandler, request: FastRequest, inbound: Inbound, reply: Reply
+    ) -> None:
+        request.route = request.path.rstrip("/")
+        if request.method in _BODY_METHODS:
+            request.body = await self._read_body(request, inbound)
+        answer = await fast(request)
+        if not reply.at_once(answer):
+            await reply.respond(answer)
 
     async def _route_raw(
         self, raw: RawHandler, request: FastRequest, inbound: Inbound, reply: Reply
@@ -300,7 +318,9 @@ class Edge:
             return b""
         limits.check_declared_size(fields, self._options.body_max_bytes)
         limits.check_content_type(fields, self._options.body_types)
-        body = await inbound.read(self._options.body_max_bytes)
+        body = inbound.whole(self._options.body_max_bytes)
+        if body is None:
+            body = await inbound.read(self._options.body_max_bytes)
         if b"json" in fields.get(b"content-type", b""):
             limits.check_json_text(body)
         return body
@@ -345,7 +365,7 @@ class Edge:
         status = reply.status if reply.complete else CLIENT_GONE_STATUS
         http_server.record(verb, route, status, seconds)
         if span.recording:
-            _close_span(span, verb, request, status)
+            describe_answer(span, verb, request, status)
         if status >= _FAILED or span.sampled or self._options.log_all:
             record = _access.info
             if status >= _SERVER_ERROR:
@@ -360,33 +380,3 @@ class Edge:
                 duration_ms=round(seconds * 1000, 3),
             )
         span.end()
-
-
-def _span_attributes(scope: Any) -> dict[str, Any]:
-    """Describe the request by the HTTP semantic conventions.
-
-    Only what the connection says: the query, `User-Agent` and `Host` are texts of the client's
-    choice, and people put tokens into each of them.
-    """
-    attributes = {
-        "http.request.method": scope["method"],
-        "url.scheme": scope["scheme"],
-        "network.protocol.version": scope["http_version"],
-        "client.address": (scope.get("client") or ("",))[0],
-    }
-    server = scope.get("server")
-    if server:
-        attributes |= {"server.address": server[0], "server.port": server[1]}
-    return attributes
-
-
-def _close_span(span: Span, verb: str, request: FastRequest, status: int) -> None:
-    route = request.route
-    if route:
-        # Not without: a path that no route has is a text of the client's choice, too.
-        span.set("url.path", request.path)
-        span.update_name(f"{verb} {route}")
-        span.set("http.route", route)
-    span.set("http.response.status_code", status)
-    if status >= _SERVER_ERROR:
-        span.set_error(error_type=str(status))

@@ -7,6 +7,7 @@ empty body) never gets here: see docs/adr/0010-one-http-edge.md.
 
 import re
 from collections.abc import Collection
+from itertools import chain
 from urllib.parse import unquote_to_bytes
 
 from caas.runtime.problems import RefusalError
@@ -157,6 +158,21 @@ def check_content_type(fields: dict[bytes, bytes], accepted: Collection[bytes] =
             "The body must be application/json in UTF-8, without a content coding",
             headers=((b"accept", b"application/json"), (b"accept-encoding", b"identity")),
         )
+
+
+def check_header_size(headers: Collection[tuple[bytes, bytes]]) -> None:
+    """Refuse headers over `HEADERS_MAX_BYTES`.
+
+    Raises:
+        RefusalError: 431.
+    """
+    if sum(map(len, chain.from_iterable(headers))) > HEADERS_MAX_BYTES:
+        raise headers_too_large()
+
+
+def headers_too_large() -> RefusalError:
+    """Return the 431."""
+    return RefusalError(431, f"The headers are over {HEADERS_MAX_BYTES} bytes")
 
 
 def check_declared_size(fields: dict[bytes, bytes], size_max_bytes: int) -> None:

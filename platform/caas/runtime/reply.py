@@ -54,18 +54,26 @@ class Reply:
                 message = {"type": kind, "body": b"", "more_body": False}
         await self._send(message)
 
+    def at_once(self, answer: FastResponse) -> bool:
+        """Give a handler's whole answer in one call, where the server can; tell whether it could.
+
+        What a slow reader leaves in the server's buffer is one body of ours, so nobody waits.
+        """
+        exchange, body = self._exchange, answer.body
+        headers = list(answer.headers)
+        if exchange is None or not isinstance(body, bytes) or owns_any(headers):
+            return False
+        self.status = answer.status
+        exchange.answer(answer.status, headers + self._base, body, SECURITY_BLOCK)
+        self.complete = True
+        return True
+
     async def respond(self, answer: FastResponse) -> None:
         """Send a handler's answer, streamed when it streams."""
+        if self.at_once(answer):
+            return
         headers = list(answer.headers)
         body = answer.body
-        exchange = self._exchange
-        if exchange is not None and isinstance(body, bytes) and not owns_any(headers):
-            self.status = answer.status
-            exchange.answer(answer.status, headers + self._base, body, SECURITY_BLOCK)
-            self.complete = True
-            if exchange.blocked is not None:
-                await exchange.blocked
-            return
         if not isinstance(body, bytes):
             await self._respond_stream(answer.status, headers, body)
             return

@@ -130,6 +130,31 @@ async def test_an_application_waits_for_a_slow_reader() -> None:
     assert len(sent) < 1_000
 
 
+async def test_answers_that_nobody_reads_hold_further_requests_back() -> None:
+    """Else one client could fill the memory with answers; once it reads, all of them come."""
+    served = 0
+    body = b"x" * 100_000
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        nonlocal served
+        served += 1
+        await reply(send, 200, body)
+
+    count = 2_000
+    async with run_server(app) as running, running.connect() as client:
+        client.send(GET * count)
+        before = -1
+        while before != served:  # until it stands still
+            before = served
+            await asyncio.sleep(0.05)
+        held_at = served
+        for _ in range(count):
+            await client.answer(len(body))
+
+    assert held_at < count / 4
+    assert served == count
+
+
 @pytest.mark.parametrize(
     ("limits", "sent"),
     [

@@ -38,8 +38,8 @@ class Owner(Protocol):
         """Forget the connection."""
         ...
 
-    def begun(self, exchange: Exchange) -> None:
-        """Run the exchange."""
+    def begun(self, exchange: Exchange, *, at_once: bool) -> None:
+        """Run the exchange; *at_once* when its whole request is here and nobody else's turn."""
         ...
 
 
@@ -55,7 +55,7 @@ class ServerConnection(asyncio.Protocol):
     __slots__ = (
         "_client", "_closing", "_head_bytes", "_headers", "_in_head", "_owner", "_packet_bytes",
         "_packet_fresh", "_parser", "_paused", "_queue", "_reading", "_refusal", "_server",
-        "_transport", "_url", "current", "drained", "due",
+        "_transport", "_unserved", "_url", "current", "drained", "due",
     )  # fmt: skip
 
     def __init__(self, owner: Owner) -> None:
@@ -68,6 +68,7 @@ class ServerConnection(asyncio.Protocol):
         self._server: tuple[str, int] | None = None
         self._queue: deque[Exchange] = deque()
         self._reading: Exchange | None = None  # whose body arrives
+        self._unserved: Exchange | None = None  # begins when this packet has been read
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0  # of packets that began inside a head
@@ -105,6 +106,9 @@ class ServerConnection(asyncio.Protocol):
             self._ignore_the_rest()
         except httptools.HttpParserError:
             self._broken(_BAD_REQUEST)
+        if self._unserved is not None:  # the body is still on its way
+            exchange, self._unserved = self._unserved, None
+            self._owner.begun(exchange, at_once=False)
         if self._in_head and self._head_bytes > self._owner.limits.head_bytes_max:
             # A line that never ends reaches no callback but these.
             self._broken(_HEAD_TOO_LARGE if self._headers else _TARGET_TOO_LONG)
@@ -128,15 +132,19 @@ class ServerConnection(asyncio.Protocol):
         self._owner.closed(self)
 
     def pause_writing(self) -> None:
-        """Hold the application back: the transport's buffer is full."""
+        """Hold the application back, and further requests: the transport's buffer is full."""
         self.drained = self._owner.loop.create_future()
         self.due = self._owner.loop.time() + self._owner.limits.write_stall_s
+        self._pause()
 
     def resume_writing(self) -> None:
-        """Let the application go on."""
+        """Let the application go on, or the next request."""
         drained, self.drained = self.drained, None
         if drained is not None and not drained.done():
             drained.set_result(None)
+        if self.current is None:
+            self._go_on()
+        self.read_on()
 
     # --- llhttp -----------------------------------------------------------------------------
 
@@ -165,7 +173,7 @@ class ServerConnection(asyncio.Protocol):
         """Make the exchange, and serve it when no other is being served."""
         parser = self._parser
         self._in_head = False
-        if parser is None or self._refusal:
+        if parser is None or self._refusal or self._closing:
             return
         limit = self._owner.limits.head_bytes_max
         if self._packet_bytes > limit or self._head_bytes > limit:
@@ -182,11 +190,12 @@ class ServerConnection(asyncio.Protocol):
             scope,
             keep=parser.should_keep_alive() and not self._owner.stopping,
             http_1_0=version != "1.1",
+            head_bytes=max(self._head_bytes, self._packet_bytes),
         )
         scope["extensions"] = {EXTENSION: exchange}
         self._reading = exchange
-        if self.current is None:
-            self._serve(exchange)
+        if self.current is None and self.drained is None:
+            self.current = self._unserved = exchange
         else:
             self._queue.append(exchange)
             if len(self._queue) >= self._owner.limits.pipelined_max:
@@ -208,6 +217,9 @@ class ServerConnection(asyncio.Protocol):
         if exchange is not None:
             exchange.complete = True
             exchange.wake()
+            if exchange is self._unserved:
+                self._unserved = None
+                self._owner.begun(exchange, at_once=True)
 
     # --- what exchanges call ----------------------------------------------------------------
 
@@ -234,19 +246,8 @@ class ServerConnection(asyncio.Protocol):
         self.current = None
         if not exchange.keep:
             self._close(linger=not exchange.complete or self._parser is None)
-        elif self._queue:
-            self._serve(self._queue.popleft())
-            if len(self._queue) < self._owner.limits.pipelined_max:
-                self.read_on()
-        elif self._refusal:
-            self._refuse(self._refusal)
-        elif self._owner.stopping:
-            self._close()
-        else:
-            limits = self._owner.limits
-            wait_s = limits.head_s if self._in_head else limits.idle_s
-            self.due = self._owner.loop.time() + wait_s
-            self.read_on()
+        elif self.drained is None:
+            self._go_on()
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""
@@ -300,9 +301,27 @@ class ServerConnection(asyncio.Protocol):
         """Tell whether the request is HTTP/1.0's; chunks did not exist then (RFC 9112, 6.1)."""
         return version == "1.0" and all(n != b"transfer-encoding" for n, _ in self._headers)
 
+    def _go_on(self) -> None:
+        """Serve the next request, or wait for one."""
+        if self._closing:
+            return
+        if self._queue:
+            self._serve(self._queue.popleft())
+            if len(self._queue) < self._owner.limits.pipelined_max:
+                self.read_on()
+        elif self._refusal:
+            self._refuse(self._refusal)
+        elif self._owner.stopping:
+            self._close()
+        else:
+            limits = self._owner.limits
+            wait_s = limits.head_s if self._in_head else limits.idle_s
+            self.due = self._owner.loop.time() + wait_s
+            self.read_on()
+
     def _serve(self, exchange: Exchange) -> None:
         self.current = exchange
-        self._owner.begun(exchange)
+        self._owner.begun(exchange, at_once=False)  # else a long queue is a deep recursion
 
     def _check_size(self) -> None:
         """Measure the head; what came in the same packet may belong to other messages."""

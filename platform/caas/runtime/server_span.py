@@ -1,0 +1,39 @@
+"""The server span of a request, by the HTTP semantic conventions."""
+
+from typing import Any
+
+from caas.runtime.fast import FastRequest
+from caas_observability.tracing import Span
+
+_SERVER_ERROR = 500
+
+
+def describe_connection(scope: Any) -> dict[str, Any]:
+    """Return what is known of a request before anything of it is believed.
+
+    Only what the connection says: the query, `User-Agent` and `Host` are texts of the client's
+    choice, and people put tokens into each of them.
+    """
+    attributes = {
+        "http.request.method": scope["method"],
+        "url.scheme": scope["scheme"],
+        "network.protocol.version": scope["http_version"],
+        "client.address": (scope.get("client") or ("",))[0],
+    }
+    server = scope.get("server")
+    if server:
+        attributes |= {"server.address": server[0], "server.port": server[1]}
+    return attributes
+
+
+def describe_answer(span: Span, verb: str, request: FastRequest, status: int) -> None:
+    """Name the span by its route and note how the request ended."""
+    route = request.route
+    if route:
+        # Not without: a path that no route has is a text of the client's choice, too.
+        span.set("url.path", request.path)
+        span.update_name(f"{verb} {route}")
+        span.set("http.route", route)
+    span.set("http.response.status_code", status)
+    if status >= _SERVER_ERROR:
+        span.set_error(error_type=str(status))
