@@ -79,7 +79,8 @@ def rewrite(service: str, method: str, path: str, change: Callable[[int, Any], A
                 await send({**start, "status": status, "headers": headers})
                 await send({"type": "http.response.body", "body": rewritten})
 
-            await whole(scope, receive, rewriting_send)
+            # Without extensions every answer is sent by messages, which can be rewritten.
+            await whole({**scope, "extensions": {}}, receive, rewriting_send)
 
         return serve
 
@@ -190,11 +191,10 @@ def trace_lost() -> None:
 
 def header_missing() -> None:
     """Answers come without `x-content-type-options`."""
-    edge = part("caas.runtime.edge")
-
-    edge.SECURITY_HEADERS = tuple(
-        header for header in edge.SECURITY_HEADERS if header[0] != b"x-content-type-options"
-    )
+    headers, reply = part("caas.runtime.headers"), part("caas.runtime.reply")
+    fewer = tuple(h for h in headers.SECURITY_HEADERS if h[0] != b"x-content-type-options")
+    headers.SECURITY_HEADERS = fewer
+    reply.SECURITY_BLOCK = headers.encode_block(fewer)
 
 
 def unlimited() -> None:
