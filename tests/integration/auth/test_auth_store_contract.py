@@ -10,7 +10,7 @@ from caas.auth.domain.clients import Client
 from caas.auth.domain.keys import NamedKey, StoredKey
 from caas.auth.domain.sessions import Device, Family, Issue, Session, expiry_of
 from caas.auth.domain.signing import SigningKey
-from caas.auth.domain.users import Preference, UserData
+from caas.auth.domain.users import UserData
 from caas.auth.errors import EmailTakenError
 from caas.auth.ports import (
     ClientStore,
@@ -26,6 +26,7 @@ from caas.auth.store.keys import MongoKeyUseStore, MongoNamedKeyStore
 from caas.auth.store.sessions import MongoSessionStore
 from caas.auth.store.signing_keys import MongoSigningKeyStore
 from caas.auth.store.users import MongoUserStore
+from caas.contracts.auth_api import Preference
 from caas.kernel.ids import ApiKeyId, ClientId, SessionId, TenantId, UserId, new_id
 from caas.runtime.mongo import open_mongo
 from caas.testing.auth_stores import (
