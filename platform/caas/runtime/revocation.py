@@ -106,6 +106,25 @@ class RevocationLog:
             self._expiries.append((until_s, session_id))
 
 
+class _Stream(msgspec.Struct, frozen=True):
+    """How far the stream has come, which only a loss of data takes back.
+
+    Attributes:
+        newest: The latest id, as `_order` has it.
+        added: Entries ever added; 0 where the server doesn't count.
+    """
+
+    newest: tuple[int, int] = (0, 0)
+    added: int = 0
+
+
+def _order(entry_id: bytes | str) -> tuple[int, int]:
+    """Return what ids of entries are compared by: milliseconds and a number."""
+    text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
+    milliseconds, _, number = text.partition("-")
+    return int(milliseconds), int(number or 0)
+
+
 class RevocationFeed:
     """Follows the stream into a `RevocationLog`.
 
@@ -132,6 +151,8 @@ class RevocationFeed:
         self._first = asyncio.Event()
         self._last_id: bytes | str | None = None
         self._connected = False
+        self._stopping = False
+        self._known = _Stream()
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call *subscriber* with every event, in order; it must not block or raise."""
@@ -150,6 +171,7 @@ class RevocationFeed:
 
     async def stop(self) -> None:
         """Stop following."""
+        self._stopping = True
         for task in (self._task, self._resuming):
             if task is not None:
                 task.cancel()
@@ -161,7 +183,8 @@ class RevocationFeed:
             raise RevocationsUnknownError
 
     async def _follow(self) -> None:
-        while True:
+        # Python 3.11's `wait_for`, in the driver, may lose a cancellation (gh-86296).
+        while not self._stopping:
             try:
                 async with asyncio.timeout(READ_TIMEOUT_S):
                     await self._read(await self._read_up_to())
@@ -172,23 +195,24 @@ class RevocationFeed:
     async def _read_up_to(self) -> bytes | str:
         """Return the id of the last entry read, or where to begin.
 
-        After a break the server may be another one, whose clock is behind: its entries would
-        all seem to be old ones.
+        Asked each time, for the driver connects anew by itself, and a stream that has lost its
+        entries may go on with lower ids than the last one read, if the new server's clock is
+        behind: they would all seem to be old.
         """
-        last = self._last_id
-        if last is None:
-            return await self._oldest_that_matters()
-        if not self._connected and _order(last) > await self._newest():
-            return await self._oldest_that_matters()
-        return last
+        known = self._known
+        self._known = await self._described()
+        if self._known.newest < known.newest or self._known.added < known.added:
+            self._connected = False
+            self._last_id = None
+        return self._last_id or await self._oldest_that_matters()
 
-    async def _newest(self) -> tuple[int, int]:
-        """Return the latest id that the stream ever had; zeros when there is no stream."""
+    async def _described(self) -> "_Stream":
+        """Return how far the stream has come; zeros when there is none."""
         try:
-            described = await self._redis.xinfo_stream(REVOCATION_STREAM)
+            found = await self._redis.xinfo_stream(REVOCATION_STREAM)
         except ResponseError:
-            return (0, 0)
-        return _order(described["last-generated-id"])
+            return _Stream()
+        return _Stream(_order(found["last-generated-id"]), int(found.get("entries-added", 0)))
 
     async def _oldest_that_matters(self) -> str:
         """Return the stream id to start from, by the server's clock: ids are made of it."""
@@ -232,13 +256,6 @@ def _say_why_it_ended(task: asyncio.Task[None]) -> None:
     """Log the bug that ended the feed; without it the instance answers 503 from now on."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("the revocation feed broke", exc_info=error)
-
-
-def _order(entry_id: bytes | str) -> tuple[int, int]:
-    """Return what ids of entries are compared by: milliseconds and a number."""
-    text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
-    milliseconds, _, number = text.partition("-")
-    return int(milliseconds), int(number or 0)
 
 
 def _entries(replies: object) -> list[tuple[bytes, dict[bytes, bytes]]]:

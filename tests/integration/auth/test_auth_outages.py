@@ -120,3 +120,29 @@ async def test_a_redis_whose_clock_is_behind_the_last_ones_is_heard(
     await _until(lambda: instance.introspect(after), 401)
     await instance.stop()
     empty.kill()
+
+
+async def test_a_loss_that_breaks_no_connection_is_noticed(
+    mongodb_url: str, database: str, tmp_path: Path
+) -> None:
+    """An instance that starts after it knows what was ended before it."""
+    redis = EmbeddedRedis(tmp_path / "redis", tmp_path / "logs")
+    redis.start()
+    instance = await start_instance(mongodb_url, redis.url, database, tmp_path)
+    tenant = await instance.register()
+    token = (await instance.session(tenant["api_key"]))["access_token"]
+    assert (await instance.post("/sdk/logout", token=token)).status == 200
+    await _until(lambda: instance.introspect(token), 401)
+
+    client = open_redis(redis.url, client_name="tests")
+    await client.flushall()
+    announced = await client.xread({REVOCATION_STREAM: "0"}, block=int(SOON_S * 100))
+    await client.aclose()
+    assert announced
+
+    late = await start_instance(mongodb_url, redis.url, database, tmp_path)
+    refused = await _until(lambda: late.introspect(token), 401)
+    assert refused.body["error"] == "Session invalid"
+    for one in (instance, late):
+        await one.stop()
+    redis.kill()
