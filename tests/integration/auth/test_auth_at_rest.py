@@ -87,6 +87,7 @@ def _forms(secret: str) -> Iterator[bytes]:
         signature = secret.rpartition(".")[2]
         yield signature.encode()
         yield base64.urlsafe_b64decode(signature + "==")
+        return  # a signature may hold a "_" 64 characters before its end, too
     body = secret.rpartition("_")[2]
     if len(body) == 64:
         yield body.encode()
