@@ -135,7 +135,10 @@ class Edge:
         """Tell our server which requests need no task: those of fast routes, without a deadline."""
         if (scope["method"], scope["raw_path"]) not in self._fast:
             return False
-        return b"x-caas-deadline-ms" not in [name for name, _ in scope["headers"]]
+        for name, _ in scope["headers"]:  # noqa: SIM110 - a generator costs three times as much
+            if name == b"x-caas-deadline-ms":
+                return False
+        return True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""

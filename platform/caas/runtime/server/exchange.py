@@ -238,14 +238,14 @@ class Exchange:
         ]
         if status not in _BODILESS:
             lines.append(b"content-length: %d" % len(body))
-        data = self._close_head(lines, block)
-        if not self._is_head and status not in _BODILESS:
-            if len(body) > _SMALL_BYTES:
-                self._link.write(data)
-                data = body
-            else:
-                data += body
-        self._link.write(data)
+        head = self._close_head(lines)
+        if self._is_head or status in _BODILESS:
+            body = b""
+        if len(body) > _SMALL_BYTES:
+            self._link.write(b"".join((head, block, b"\r\n")))
+            self._link.write(body)
+        else:
+            self._link.write(b"".join((head, block, b"\r\n", body)))
         self._end()
 
     # --- inside -----------------------------------------------------------------------------
@@ -333,22 +333,23 @@ class Exchange:
             else:
                 self._chunked = True
                 lines.append(b"transfer-encoding: chunked")
-        return self._close_head(lines)
+        return self._close_head(lines) + b"\r\n"
 
-    def _close_head(self, lines: list[bytes], block: bytes = b"") -> bytes:
-        """Join the lines and the *block* to a head."""
+    def _close_head(self, lines: list[bytes]) -> bytes:
+        """Join the lines to a head, without the empty line at its end."""
         if not self.complete:
             self.keep = False  # what is still to come is not worth reading
         if not self.keep:
             lines.append(b"connection: close")
         elif self.http_1_0:
             lines.append(b"connection: keep-alive")
+        breaks = len(lines)
+        lines.append(b"")
         head = b"\r\n".join(lines)
-        breaks = len(lines) - 1
         if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
             self._headers = ()
             raise AnswerError("a header of the answer holds a forbidden byte")
-        return b"%b\r\n%b\r\n" % (head, block)
+        return head
 
     def _end(self) -> None:
         self.answered = True
