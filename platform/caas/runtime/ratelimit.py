@@ -11,6 +11,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 import msgspec
@@ -29,11 +30,14 @@ KEY_PREFIX = "caas:ratelimit:"
 # One hash per subject, which lives as long as its window:
 #   u   permits counted so far        r   reserves outstanding, all instances
 #   <i> reserve of instance i; it asks again only when that is used up
+# ARGV: limit, window in ms, permits needed, instance, reserve percent, reserve parts, permits that
+# the instance granted by itself in this window and were not counted yet
 _LEASE_SCRIPT = """
 local used = tonumber(redis.call('HGET', KEYS[1], 'u'))
 local limit, window_ms, needs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local ttl = window_ms
 if used then ttl = redis.call('PTTL', KEYS[1]) else used = 0 end
+used = used + tonumber(ARGV[7])
 local free = math.max(0, limit - used)
 local granted = math.min(needs, free)
 free = free - granted
@@ -129,11 +133,21 @@ class _Lease:
         return Decision(allowed, self.limit.requests, self.rest + self.permits, reset_s)
 
 
+@dataclass(slots=True)
+class _Outage:
+    """What this instance granted of one subject's window without Redis."""
+
+    ends: float
+    allowed: int
+    used: int = 0
+
+
 class RateLimiter:
     """Admits requests by subject; one per process.
 
     While Redis is away every instance counts for itself, up to *local_share* of the limit in a
-    window, and asks Redis again every `RETRY_REDIS_AFTER_S`: a limiter protects the platform,
+    window and no more than Redis had left when it last answered; it asks Redis again every
+    `RETRY_REDIS_AFTER_S` and reports what it granted meanwhile. A limiter protects the platform,
     so its own outage must not become one.
 
     Args:
@@ -165,7 +179,7 @@ class RateLimiter:
         self._leases: dict[str, _Lease] = {}
         self._added = 0
         self._retry_at = 0.0
-        self._local: dict[str, tuple[float, int]] = {}
+        self._outages: dict[str, _Outage] = {}
 
     def take(self, subject: str, limit: Limit) -> Decision | None:
         """Decide from memory, without waiting; None when `acquire` has to be awaited."""
@@ -200,8 +214,8 @@ class RateLimiter:
         now = self._monotonic()
         for name in [n for n, v in self._leases.items() if v.ends <= now and v.task is None]:
             del self._leases[name]
-        for name in [n for n, (ends, _) in self._local.items() if ends <= now]:
-            del self._local[name]
+        for name in [n for n, v in self._outages.items() if v.ends <= now]:
+            del self._outages[name]
         for name in list(self._leases)[: max(0, len(self._leases) - LEASES_MAX + PRUNE_EVERY)]:
             if self._leases[name].task is None:
                 del self._leases[name]
@@ -243,7 +257,7 @@ class RateLimiter:
         asked_at = self._monotonic()
         answer = await self._ask(subject, limit, needs) if asked_at >= self._retry_at else None
         if answer is None:
-            answer = self._grant_locally(subject, limit, needs)
+            answer = self._grant_locally(subject, lease, needs)
         granted, reserve, used, ttl_ms = answer
         if asked_at >= lease.ends:
             lease.permits = 0  # of a window that is over
@@ -257,6 +271,8 @@ class RateLimiter:
         self, subject: str, limit: Limit, needs: int
     ) -> tuple[int, int, int, float] | None:
         """Lease from Redis; None while it is away."""
+        outage = self._outages.get(subject)
+        owed = outage.used if outage is not None and outage.ends > self._monotonic() else 0
         args: list[str | int] = [
             limit.requests,
             limit.window_s * 1000,
@@ -264,6 +280,7 @@ class RateLimiter:
             self._instance,
             RESERVE_PERCENT,
             RESERVE_PARTS,
+            owed,
         ]
         try:
             async with asyncio.timeout(self._answer_max_s):
@@ -273,23 +290,38 @@ class RateLimiter:
             self._set_degraded(degraded=True)
             return None
         self._set_degraded(degraded=False)
+        self._outages.pop(subject, None)
         granted, reserve, used, ttl_ms = cast("list[int]", answer)
         return granted, reserve, used, ttl_ms
 
-    def _grant_locally(self, subject: str, limit: Limit, needs: int) -> tuple[int, int, int, float]:
+    def _grant_locally(
+        self, subject: str, lease: _Lease, needs: int
+    ) -> tuple[int, int, int, float]:
         """Count for this instance alone, without a reserve, so that Redis is asked again soon."""
-        now = self._monotonic()
-        ends, used = self._local.get(subject, (0.0, 0))
-        if ends <= now:
-            ends, used = now + limit.window_s, 0
-        allowed = max(1, int(limit.requests * self._local_share))
-        granted = max(0, min(needs, allowed - used))
-        if len(self._local) >= LEASES_MAX:
-            del self._local[next(iter(self._local))]
-        self._local[subject] = (ends, used + granted)
+        now, limit = self._monotonic(), lease.limit
+        outage = self._outages.get(subject)
+        if outage is None or outage.ends <= now:
+            outage = self._start_outage(subject, lease, now)
+        granted = max(0, min(needs, outage.allowed - outage.used))
+        outage.used += granted
+        ends = outage.ends
         if granted < needs:  # refused only until Redis is asked the next time
             ends = min(ends, max(self._retry_at, now))
-        return granted, 0, limit.requests - (allowed - used - granted), (ends - now) * 1000
+        left = outage.allowed - outage.used
+        return granted, 0, limit.requests - left, (ends - now) * 1000
+
+    def _start_outage(self, subject: str, lease: _Lease, now: float) -> _Outage:
+        """Begin to count alone: in the window that runs, or in a new one."""
+        if len(self._outages) >= LEASES_MAX:
+            del self._outages[next(iter(self._outages))]
+        share = max(1, int(lease.limit.requests * self._local_share))
+        outage = (
+            _Outage(lease.ends, min(share, lease.rest))
+            if lease.ends > now
+            else _Outage(now + lease.limit.window_s, share)
+        )
+        self._outages[subject] = outage
+        return outage
 
     def _set_degraded(self, *, degraded: bool) -> None:
         if degraded != self.degraded:

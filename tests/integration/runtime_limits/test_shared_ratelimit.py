@@ -11,6 +11,8 @@ from caas.runtime.ratelimit import KEY_PREFIX, Limit, RateLimiter
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
+PATIENCE_S = 60.0
+
 
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
@@ -20,6 +22,11 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     await client.aclose()
 
 
+def _patient(redis: Redis, instance: str) -> RateLimiter:
+    """Return a limiter that waits for a busy machine: these tests are not about outages."""
+    return RateLimiter(redis, instance=instance, answer_max_s=PATIENCE_S)
+
+
 @pytest.mark.parametrize("instances", [1, 2, 5])
 @pytest.mark.parametrize("requests", [1, 60, 1_000, 20_000])
 async def test_instances_at_full_speed_admit_the_limit(
@@ -27,7 +34,7 @@ async def test_instances_at_full_speed_admit_the_limit(
 ) -> None:
     """Each instance has 8 clients that never pause; the window ends for none of them."""
     limit = Limit(requests, 600)
-    limiters = [RateLimiter(redis, instance=str(n)) for n in range(instances)]
+    limiters = [_patient(redis, str(n)) for n in range(instances)]
     admitted: Counter[int] = Counter()
 
     async def client(n: int) -> None:
@@ -44,8 +51,8 @@ async def test_idle_instances_hold_back_at_most_one_percent(redis: Redis, databa
     """Five instances take one permit and fall silent; the sixth still gets 99 %."""
     limit = Limit(10_000, 600)
     for n in range(5):
-        assert (await RateLimiter(redis, instance=f"idle{n}").acquire(database, limit)).allowed
-    busy = RateLimiter(redis, instance="busy")
+        assert (await _patient(redis, f"idle{n}").acquire(database, limit)).allowed
+    busy = _patient(redis, "busy")
 
     admitted = 5
     while (await busy.acquire(database, limit)).allowed:
@@ -56,7 +63,7 @@ async def test_idle_instances_hold_back_at_most_one_percent(redis: Redis, databa
 
 async def test_the_window_ends_by_the_servers_clock(redis: Redis, database: str) -> None:
     """The key carries the window: no instance's clock has a say, and nothing is left behind."""
-    limiter = RateLimiter(redis, instance="a")
+    limiter = _patient(redis, "a")
     await limiter.acquire(database, Limit(10, 30))
 
     ttl_ms = await redis.pttl(KEY_PREFIX + database)
@@ -67,7 +74,37 @@ async def test_a_fresh_window_grants_the_full_limit_again(redis: Redis, database
     """What the window had is gone when its key is; here the test ends it."""
     limit = Limit(50, 600)
     for _ in range(2):
-        limiter = RateLimiter(redis, instance="a")
+        limiter = _patient(redis, "a")
         decisions = [await limiter.acquire(database, limit) for _ in range(60)]
         assert sum(d.allowed for d in decisions) == 50
         await redis.delete(KEY_PREFIX + database)
+
+
+async def test_what_was_granted_in_an_outage_is_counted_after_it(
+    redis: Redis, database: str
+) -> None:
+    """Two instances that lose Redis in mid-window admit no more than what both knew was left."""
+    limit, now = Limit(1_000, 600), 0.0
+    limiters = [
+        RateLimiter(
+            redis,
+            instance=str(n),
+            local_share=0.5,
+            answer_max_s=PATIENCE_S,
+            monotonic=lambda: now,
+        )
+        for n in range(2)
+    ]
+    admitted = 0
+    for n in range(900):
+        admitted += (await limiters[n % 2].acquire(database, limit)).allowed
+    for limiter in limiters:
+        limiter._retry_at = 1.0  # as after an answer that did not come
+    for limiter in limiters:
+        for _ in range(40):
+            admitted += (await limiter.acquire(database, limit)).allowed
+    now = 2.0
+    for n in range(200):
+        admitted += (await limiters[n % 2].acquire(database, limit)).allowed
+
+    assert 990 <= admitted <= 1_000

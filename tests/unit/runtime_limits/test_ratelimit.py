@@ -38,6 +38,7 @@ class FakeRedis:
         if self.away:
             raise redis.exceptions.ConnectionError("away")
         limit, needs = int(args[0]), int(args[2])
+        self.used += int(args[6])
         self.calls.append(needs)
         granted = max(0, min(needs, limit - self.used))
         self.used += granted
@@ -157,6 +158,28 @@ async def test_without_redis_each_instance_grants_its_share(bench: Bench) -> Non
     assert sum(d.allowed for d in decisions) == 5
     assert bench.limiter.degraded
     assert bench.changes == [True]
+
+
+async def test_an_outage_in_mid_window_grants_no_more_than_was_left(bench: Bench) -> None:
+    """Eight of ten are counted already: alone it may grant two, though its share is five."""
+    await bench.many(8)
+    bench.redis.away = True
+
+    assert sum(d.allowed for d in await bench.many(8)) == 2
+
+
+async def test_what_was_granted_alone_is_reported_once(bench: Bench) -> None:
+    """The first answer after the outage counts it; the second does not count it again."""
+    bench.redis.away = True
+    await bench.many(4)
+    bench.redis.away = False
+    bench.now += 60.0 - ratelimit.RETRY_REDIS_AFTER_S
+    bench.limiter._leases.clear()
+
+    await bench.many(1)
+    assert bench.redis.used == 4 + 1
+    await bench.many(1)
+    assert bench.redis.used == 4 + 2
 
 
 async def test_redis_back_is_noticed_within_its_retry_time(bench: Bench) -> None:
