@@ -285,3 +285,59 @@ async def members_may_be_kept_out(t: CaseContext) -> None:
         check.matches(company.at("plan"), one_of("free", "business", "enterprise"))
         check.status(allowed, 200)
         check.equal(_settings(allowed.body).at("locale"), "fr")
+
+
+@PHASE.case(
+    "S08.13",
+    "Keeping members out binds the keys they made before",
+    proves="A member's key, and a key made with it, lose what their maker loses; others don't.",
+    requirements=["GW-KEY-08"],
+    baseline=[29, 30],
+    tags=["tenant", "apikey", "security"],
+)
+async def members_keys_are_bound(t: CaseContext) -> None:
+    """Red when a key's rights are those of the moment it was made."""
+    tenant = await t.tenants.register()
+    session = await tenant.session()
+    admin = await tenant.login()
+
+    async def make_key(maker: dict[str, str]) -> dict[str, str]:
+        scopes = ["tenant:read", "tenant:write", "apikey:write"]
+        made = await t.gateway.post(
+            ops.GATEWAY_KEYS, json={"name": "program", "scopes": scopes}, headers=maker
+        )
+        (key,) = t.need(ops.keep_secret(t, made), "key")
+        return {"x-api-key": key}
+
+    members = await make_key(session.bearer)
+    bound = {"members": members, "its-own": await make_key(members)}
+    keys = {**bound, "administrators": await make_key(admin.bearer)}
+    change = {"settings": {"locale": "fr"}}
+    for name, key in keys.items():
+        answer = await t.gateway.put(ops.GATEWAY_SETTINGS, json=change, headers=key)
+        with t.check(f"before-{name}", f"before, the {name} key changes settings") as check:
+            check.status(answer, 200)
+            check.equal(_settings(answer.body).at("locale"), "fr")
+    await t.gateway.put(
+        ops.GATEWAY_SETTINGS,
+        json={"settings": {"members_can_administer": False}},
+        headers=admin.bearer,
+    )
+    change = {"settings": {"locale": "it"}}
+    for name, key in bound.items():
+        settings = await t.gateway.put(ops.GATEWAY_SETTINGS, json=change, headers=key)
+        made = await t.gateway.post(
+            ops.GATEWAY_KEYS, json={"name": "more", "scopes": ["read"]}, headers=key
+        )
+        with t.check(f"bound-{name}", f"after, the {name} key changes and makes nothing") as check:
+            check.problem(settings, 403, statusCode=403)
+            check.problem(made, 403, statusCode=403)
+            check.absent(made, "key")
+    company = await t.gateway.get(ops.GATEWAY_TENANT, headers=members)
+    with t.check("unchanged", "it still reads the company, which is what it was") as check:
+        check.status(company, 200)
+        check.equal(company.at("settings.locale"), "fr")
+    answer = await t.gateway.put(ops.GATEWAY_SETTINGS, json=change, headers=keys["administrators"])
+    with t.check("administrators-work", "the administrator's key goes on") as check:
+        check.status(answer, 200)
+        check.equal(_settings(answer.body).at("locale"), "it")

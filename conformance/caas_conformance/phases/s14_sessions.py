@@ -8,6 +8,7 @@ from caas_conformance.authoring import (
     CaseContext,
     Phase,
     Session,
+    Tenant,
     Value,
     list_of,
 )
@@ -257,3 +258,125 @@ async def current_is_marked(t: CaseContext) -> None:
                 check.status(answer, 200)
                 check.matches(answer.at("sessions"), list_of(dict, at_least=3, at_most=3))
                 check.equal(current, [session.session_id])
+
+
+async def _narrow(t: CaseContext, tenant: Tenant, user: Session, *scopes: str) -> Session:
+    """Open a session for *user* with a key that may open sessions and holds *scopes*."""
+    admin = await tenant.login()
+    made = await t.gateway.post(
+        ops.GATEWAY_KEYS,
+        json={"name": "kiosk", "scopes": ["sdk:session:create", *scopes]},
+        headers=admin.bearer,
+    )
+    (key,) = t.need(ops.keep_secret(t, made), "key")
+    return await tenant.session(external_id=user.external_id, device="kiosk", api_key=key)
+
+
+@PHASE.case(
+    "S14.08",
+    "A narrow session reaches nothing of the user but itself",
+    proves="A key that may open sessions is no way to sign a user out, watch or rename them.",
+    requirements=["AUTH-SES-05", "GW-KEY-03"],
+    baseline=[71, 72, 73, 82, 83, 84],
+    tags=["security", "negative", "profile"],
+)
+async def narrow_session_is_alone(t: CaseContext) -> None:
+    """Red when a route of the user asks for a good token and for nothing else."""
+    tenant = await t.tenants.register()
+    alice = await tenant.session("alice")
+    narrow = await _narrow(t, tenant, alice, "message:read")
+    for service, path in PLACES.items():
+        for method, target in (
+            ("GET", path),
+            ("GET", f"{path}/{alice.session_id}"),
+            ("DELETE", f"{path}/{alice.session_id}"),
+            ("DELETE", f"{path}/{ops.UNKNOWN_ID}"),
+            ("DELETE", f"{path}/others"),
+            ("DELETE", f"{path}/all"),
+        ):
+            answer = await t.service(service).request(method, target, headers=narrow.bearer)
+            what = target.rpartition("/")[2]
+            name = {alice.session_id: "alices", ops.UNKNOWN_ID: "unknown"}.get(what, what)
+            with t.check(
+                f"refused-{service}-{method.lower()}-{name}", f"{service}: {method} {name}"
+            ) as check:
+                check.problem(answer, 403)
+                check.lacks(answer.text, alice.session_id)
+    for method, body in (("GET", None), ("PUT", {"name": "Mallory"})):
+        answer = await t.auth.request(method, ops.PROFILE, json=body, headers=narrow.bearer)
+        with t.check(f"refused-profile-{method.lower()}", f"{method} of the profile") as check:
+            check.problem(answer, 403)
+            check.lacks(answer.text, alice.email)
+    await _is_live(t, alice, "alice-lives", "Alice is still signed in")
+    profile = await t.auth.get(ops.PROFILE, headers=alice.bearer)
+    with t.check("not-renamed", "under the name she had") as check:
+        check.status(profile, 200)
+        check.lacks(profile.text, "Mallory")
+
+
+@PHASE.case(
+    "S14.09",
+    "Every session sees, refreshes and ends itself",
+    proves="Whatever a session may not do, it may look at itself, go on and leave.",
+    requirements=["AUTH-SES-05", "AUTH-OUT-01"],
+    baseline=[25, 73, 77, 120],
+    tags=["security"],
+)
+async def narrow_session_has_itself(t: CaseContext) -> None:
+    """Red when the permissions of a narrow key lock its sessions in."""
+    tenant = await t.tenants.register()
+    alice = await tenant.session("alice")
+    for service, path in PLACES.items():
+        narrow = await _narrow(t, tenant, alice)
+        own = f"{path}/{narrow.session_id}"
+        seen = await t.service(service).get(own, headers=narrow.bearer)
+        with t.check(f"seen-{service}", f"{service}: it sees itself") as check:
+            check.status(seen, 200)
+            check.equal(seen.at("session_id"), narrow.session_id)
+        ended = await t.service(service).delete(own, headers=narrow.bearer)
+        with t.check(f"confirmed-{service}", f"{service}: it ends itself") as check:
+            check.status(ended, ENDED, because=ENDED_REASON)
+        await ops.check_ended(t, narrow.access_token, f"ended-{service}")
+    narrow = await _narrow(t, tenant, alice)
+    refreshed = await ops.refresh(t, narrow.refresh_token)
+    (token,) = t.need(refreshed, "access_token")
+    out = await t.auth.post(ops.SDK_LOGOUT, headers={"authorization": f"Bearer {token}"})
+    with t.check("left", "it refreshes and logs out") as check:
+        check.status(refreshed, 200)
+        check.status(out, 200)
+    await ops.check_ended(t, token, "ended-by-logout")
+    await _is_live(t, alice, "alice-lives", "Alice is still signed in")
+
+
+@PHASE.case(
+    "S14.10",
+    "The user's permissions open what they say",
+    proves="user:read shows profile and sessions, user:write changes and ends, neither both.",
+    requirements=["AUTH-SES-05"],
+    baseline=[71, 72, 73],
+    tags=["security"],
+)
+async def user_permissions(t: CaseContext) -> None:
+    """Red when one of the two is enough for everything, or not enough for its own."""
+    tenant = await t.tenants.register()
+    alice = await tenant.session("alice")
+    allowed = {"user:read": (200, 403), "user:write": (403, 200)}
+    for scope, (reads, writes) in allowed.items():
+        narrow = await _narrow(t, tenant, alice, scope)
+        name = scope.replace(":", "-")
+        for what, answer, status in (
+            ("profile", await t.auth.get(ops.PROFILE, headers=narrow.bearer), reads),
+            ("sessions", await t.auth.get(ops.SESSIONS, headers=narrow.bearer), reads),
+            (
+                "change",
+                await t.auth.put(ops.PROFILE, json={"name": "A"}, headers=narrow.bearer),
+                writes,
+            ),
+            (
+                "end",
+                await t.gateway.delete(f"{ops.GATEWAY_SESSIONS}/others", headers=narrow.bearer),
+                writes,
+            ),
+        ):
+            with t.check(f"{name}-{what}", f"{scope}: {what} is {status}") as check:
+                check.status(answer, status)

@@ -62,14 +62,20 @@ class ValidateApiKey(wire.Request, frozen=True, kw_only=True):
     origin: OriginText | None = None
 
 
-class KeyClient(wire.Response, frozen=True, kw_only=True):
-    """The account a key belongs to."""
+class KeyClient(wire.Response, frozen=True, kw_only=True, omit_defaults=True):
+    """The account a key belongs to.
+
+    Attributes:
+        by_member: Whether an end user made the key. What is then taken from end users, as by a
+            tenant that reserves administration, is taken from the key.
+    """
 
     client_id: str
     tenant_id: str
     plan: Plan
     permissions: tuple[str, ...]
     rate_limit_tier: Plan
+    by_member: bool = False
 
 
 class ValidApiKey(wire.Response, frozen=True, kw_only=True):
@@ -109,12 +115,13 @@ class TenantUsage(wire.Response, frozen=True, kw_only=True):
 
 
 class MakeKey(wire.Request, frozen=True, kw_only=True):
-    """Makes a named key; the caller vouches for what its maker may do."""
+    """Makes a named key; the caller vouches for who its maker is and may do."""
 
     name: KeyName
     scopes: Scopes
     created_by: Text
     maker_permissions: Permissions
+    by_member: bool = True
 
 
 class KeyRecord(wire.Response, frozen=True, kw_only=True):

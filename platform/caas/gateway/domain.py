@@ -40,6 +40,7 @@ class Principal:
         kind: An end user's session, an administrator's login, or an API key.
         actor: The user's id, or the client's.
         permissions: What the credential allows.
+        by_member: Of a key: whether an end user made it.
     """
 
     tenant_id: str
@@ -47,6 +48,12 @@ class Principal:
     actor: str
     permissions: tuple[str, ...]
     plan: Plan
+    by_member: bool = False
+
+    @property
+    def is_member(self) -> bool:
+        """Whether it acts for an end user, itself or by a key: what binds one binds the other."""
+        return self.kind == "user" or self.by_member
 
     def require(self, permission: str) -> None:
         """Raise `PermissionMissingError` unless the credential holds *permission*."""
@@ -61,8 +68,8 @@ class TenantSettings:
     Attributes:
         locale: A BCP 47 language tag.
         timezone: An IANA zone.
-        members_can_administer: Whether end users may change settings and manage keys, as the
-            seed's user does; False reserves that for administrators.
+        members_can_administer: Whether end users and the keys they made may change settings and
+            manage keys, as the seed's user does; False reserves that for administrators.
     """
 
     locale: str = DEFAULT_LOCALE
@@ -111,10 +118,11 @@ def check_administration(principal: Principal, permission: str, settings: Tenant
     """Check that *principal* may use *permission* under the tenant's settings.
 
     Raises:
-        AdministrationReservedError: An end user, and the tenant reserves administration.
+        AdministrationReservedError: An end user or a key of one, and the tenant reserves
+            administration.
     """
     reserved = permission in _ADMINISTRATIVE and not settings.members_can_administer
-    if reserved and principal.kind == "user":
+    if reserved and principal.is_member:
         raise AdministrationReservedError
 
 

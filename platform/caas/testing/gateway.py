@@ -47,6 +47,7 @@ class FakeAuthService:
         tenants: By id.
         keys_by_tenant: Named keys by tenant and key id.
         account_keys: The tenants' own keys, by the key itself.
+        member_keys: Those of them that an end user made.
         calls: Names of the methods called.
         away: Every call fails as an outage would.
     """
@@ -54,6 +55,7 @@ class FakeAuthService:
     tenants: dict[str, TenantRecord] = field(default_factory=dict)
     keys_by_tenant: dict[str, dict[str, KeyRecord]] = field(default_factory=dict)
     account_keys: dict[str, str] = field(default_factory=dict)
+    member_keys: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
     orders: list[MakeKey] = field(default_factory=list)
     away: bool = False
@@ -76,6 +78,7 @@ class FakeAuthService:
             plan=tenant.plan,
             permissions=CLIENT_PERMISSIONS,
             rate_limit_tier=tenant.plan,
+            by_member=api_key in self.member_keys,
         )
 
     async def tenant(self, tenant_id: str) -> TenantRecord:

@@ -216,6 +216,90 @@ async def test_ended_session_is_gone_from_the_list(first: Instance, tenant: dict
     assert found == {sessions[0]["session_id"]: True, sessions[2]["session_id"]: False}
 
 
+async def _narrow_session(first: Instance, tenant: dict[str, Any], *scopes: str) -> dict[str, Any]:
+    """Open a session for Alice with a key that holds *scopes* and may open sessions."""
+    made = await first.post(
+        f"/internal/tenants/{tenant['tenant_id']}/api-keys",
+        {
+            "name": "kiosk",
+            "scopes": ["sdk:session:create", *scopes],
+            "created_by": tenant["client_id"],
+            "maker_permissions": ["sdk:session:create", *scopes],
+        },
+        service=True,
+    )
+    return await first.session(made.body["key"])
+
+
+async def test_narrow_session_reaches_nothing_of_the_user_but_itself(
+    first: Instance, tenant: dict[str, Any]
+) -> None:
+    """Else every key that opens sessions could sign a user out everywhere and rename them."""
+    alice = await first.session(tenant["api_key"])
+    narrow = await _narrow_session(first, tenant, "message:read")
+    token = narrow["access_token"]
+    assert narrow["user"]["user_id"] == alice["user"]["user_id"]
+    refused = [
+        await first.send(method, path, body, token=token)
+        for method, path, body in (
+            ("GET", "/api/v1/users/profile", None),
+            ("PUT", "/api/v1/users/profile", {"name": "Mallory"}),
+            ("PUT", "/api/v1/users/profile", {"nonsense": 1}),
+            ("GET", "/api/v1/sessions", None),
+            ("GET", f"/api/v1/sessions/{alice['session_id']}", None),
+            ("DELETE", f"/api/v1/sessions/{alice['session_id']}", None),
+            ("DELETE", f"/api/v1/sessions/{new_id()}", None),
+            ("DELETE", "/api/v1/sessions/others", None),
+            ("DELETE", "/api/v1/sessions/all", None),
+        )
+    ]
+
+    assert {(r.status, r.body["type"]) for r in refused} == {
+        (403, "urn:caas:error:auth.permission_missing")
+    }
+    assert (await first.introspect(alice["access_token"])).status == 200
+    profile = await first.send("GET", "/api/v1/users/profile", token=alice["access_token"])
+    assert profile.body["name"] != "Mallory"
+    itself = f"/api/v1/sessions/{narrow['session_id']}"
+    assert (await first.post("/validate", {"token": token})).status == 200
+    assert (await first.send("GET", itself, token=token)).body["is_current"] is True
+    assert (await first.send("DELETE", itself, token=token)).status == 200
+    assert (await first.introspect(token)).status == 401
+
+
+async def test_narrow_session_logs_itself_out_and_refreshes(
+    first: Instance, tenant: dict[str, Any]
+) -> None:
+    """Whatever its permissions: both concern the token in hand alone."""
+    narrow = await _narrow_session(first, tenant)
+
+    fresh = await first.post("/sdk/refresh", {"refresh_token": narrow["refresh_token"]})
+    assert fresh.status == 200
+    out = await first.post("/sdk/logout", token=fresh.body["access_token"])
+
+    assert out.status == 200
+    assert (await first.introspect(fresh.body["access_token"])).status == 401
+
+
+@pytest.mark.parametrize(
+    ("scope", "statuses"),
+    [("user:read", [200, 403, 200, 403]), ("user:write", [403, 200, 403, 200])],
+)
+async def test_user_permissions_open_what_they_say(
+    first: Instance, tenant: dict[str, Any], scope: str, statuses: list[int]
+) -> None:
+    """`user:read` shows, `user:write` changes and ends; neither does the other's."""
+    token = (await _narrow_session(first, tenant, scope))["access_token"]
+    answers = [
+        await first.send("GET", "/api/v1/users/profile", token=token),
+        await first.send("PUT", "/api/v1/users/profile", {"name": "A"}, token=token),
+        await first.send("GET", "/api/v1/sessions", token=token),
+        await first.send("DELETE", "/api/v1/sessions/others", token=token),
+    ]
+
+    assert [answer.status for answer in answers] == statuses
+
+
 async def test_wrong_passwords_are_limited_for_the_guesser_only(first: Instance) -> None:
     """429 with `Retry-After`, even for the right password; the owner gets in from elsewhere."""
     email = f"admin-{new_id()}@example.com"

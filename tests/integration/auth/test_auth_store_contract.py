@@ -248,6 +248,7 @@ async def test_named_keys_are_paged_per_tenant(stores: Stores) -> None:
             f"k{number}",
             ("a",),
             "u",
+            by_member=number % 2 == 0,
         )
         await stores.named_keys.add(key)
         made.append(key)

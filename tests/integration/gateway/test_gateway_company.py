@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from caas.kernel.ids import new_id
+
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
 JUNK = ["Bearer junk", "junk", "Basic dTpw", "Bearer " + "a" * 3000, ""]
@@ -135,6 +137,43 @@ async def test_administration_can_be_reserved(door: Any) -> None:
     ]
 
     assert statuses == [200, 403, 200, 200]
+
+
+async def test_a_members_key_is_bound_by_a_later_reservation(door: Any, other: Any) -> None:
+    """Not by deleting it: what it may do is decided at each use, at every gateway."""
+    email, password = f"{new_id()}@e2etest.com", "Test1234!@#$"
+    made = await door.ask(
+        "POST", "/v1/client/register", {"company_name": "B", "email": email, "password": password}
+    )
+    opened = await door.ask(
+        "POST", "/v1/sdk/session", {"user_external_id": "u"}, {"x-api-key": made.body["api_key"]}
+    )
+    login = await door.ask("POST", "/v1/client/login", {"email": email, "password": password})
+    member = {"authorization": f"Bearer {opened.body['access_token']}"}
+    admin = {"authorization": f"Bearer {login.body['access_token']}"}
+
+    async def make_key(maker: dict[str, str]) -> dict[str, str]:
+        scopes = ["tenant:read", "tenant:write", "apikey:write"]
+        key = await door.ask("POST", "/v1/auth/api-keys", {"name": "k", "scopes": scopes}, maker)
+        assert key.status == 201, key.text
+        return {"x-api-key": key.body["key"]}
+
+    async def rename(caller: dict[str, str]) -> int:
+        body = {"company_name": "C"}
+        status: int = (await other.ask("PUT", "/v1/tenant/settings", body, caller)).status
+        return status
+
+    members = await make_key(member)
+    keys_key, admins = await make_key(members), await make_key(admin)
+    callers = (members, keys_key, admins, admin)
+    before = [await rename(caller) for caller in callers]
+    reserve = {"settings": {"members_can_administer": False}}
+    assert (await door.ask("PUT", "/v1/tenant/settings", reserve, admin)).status == 200
+    after = [await rename(caller) for caller in callers]
+    read = await other.ask("GET", "/v1/tenant", headers=members)
+
+    assert (before, after) == ([200] * 4, [403, 403, 200, 200])
+    assert read.status == 200
 
 
 async def test_app_tokens(door: Any) -> None:

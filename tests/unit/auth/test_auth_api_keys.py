@@ -1,12 +1,13 @@
 """API keys: two places, named ones, and what is left of a dead one."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from caas.auth.domain.keys import NAMED_KEYS_MAX, digest_of
-from caas.auth.domain.scopes import expand_scopes, grant
+from caas.auth.domain.scopes import WRITE_USER, check_permission, expand_scopes, grant
 from caas.auth.domain.whitelists import ENTRIES_MAX
 from caas.auth.errors import (
     AddressNotAllowedError,
@@ -30,6 +31,7 @@ from caas.contracts.auth import (
     READ_SCOPES,
     USER_PERMISSIONS,
     ApiKeyRevoked,
+    Claims,
     permissions_of,
 )
 from caas.kernel.errors import UnavailableError
@@ -257,6 +259,27 @@ async def test_session_opened_with_a_named_key_holds_no_more_than_the_key(
     assert permissions_of(await auth.verifier.verify(refreshed.access_token)) == ("message:read",)
 
 
+@pytest.mark.parametrize("by_member", [True, False])
+async def test_key_tells_whether_a_member_made_it(
+    auth: AuthServices, register: Register, *, by_member: bool
+) -> None:
+    """So that what is taken from members is taken from their keys, at each use."""
+    made = await register()
+    key = await auth.named_keys.make(
+        made.client.tenant_id,
+        name="k",
+        scopes=["tenant:write"],
+        created_by="u",
+        maker_permissions=USER_PERMISSIONS,
+        by_member=by_member,
+    )
+
+    holder = await auth.key_check.holder_of(key.secret, ip_address=HERE, origin=None)
+    account = await auth.key_check.holder_of(made.api_key, ip_address=HERE, origin=None)
+
+    assert (holder.by_member, account.by_member) == (by_member, False)
+
+
 async def test_named_key_without_the_scope_opens_no_session(
     auth: AuthServices, register: Register, open_session: Any
 ) -> None:
@@ -287,6 +310,30 @@ async def test_named_keys_are_bounded(auth: AuthServices, register: Register) ->
         await make()
     with pytest.raises(ListFullError):
         await make()
+
+
+@pytest.mark.parametrize(
+    ("kind", "permissions", "allowed"),
+    [
+        ("access", None, True),
+        ("access", ("message:read", "user:write"), True),
+        ("access", ("message:read", "user:read"), False),
+        ("access", (), False),
+        ("client", None, True),
+        ("refresh", None, False),
+    ],
+)
+def test_what_concerns_the_whole_user_takes_its_permission(
+    kind: Any, permissions: tuple[str, ...] | None, *, allowed: bool
+) -> None:
+    """A session without a list holds what its type does; an empty list is a list."""
+    claims = Claims(
+        jti="j", user_id="u", tenant_id="t", session_id="s", type=kind, iat=0, exp=9, iss="i",
+        aud="a", permissions=permissions,
+    )  # fmt: skip
+
+    with nullcontext() if allowed else pytest.raises(PermissionMissingError, match="user:write"):
+        check_permission(claims, WRITE_USER)
 
 
 def test_scope_shorthands_expand_and_unknown_ones_are_refused() -> None:

@@ -17,9 +17,10 @@ def principal(
     kind: Kind = "user",
     permissions: tuple[str, ...] = EVERYTHING,
     plan: Plan = "free",
+    by_member: bool = False,
 ) -> Principal:
     """Return a caller."""
-    return Principal(tenant_id, kind, "alice", permissions, plan)
+    return Principal(tenant_id, kind, "alice", permissions, plan, by_member)
 
 
 @pytest.fixture

@@ -116,6 +116,10 @@ async def test_a_key_is_asked_about_every_time(
     """A key revoked between two requests is dead at the second."""
     who = await credentials.of_key(b"caas_prod_good", ip_address="127.0.0.1", origin=None)
     assert (who.tenant_id, who.kind, who.plan) == ("t2", "key", "business")
+    assert not who.is_member
+    auth.member_keys.add("caas_prod_good")
+    who = await credentials.of_key(b"caas_prod_good", ip_address="127.0.0.1", origin=None)
+    assert who.is_member
     auth.account_keys.clear()
 
     with pytest.raises(UnauthenticatedError):

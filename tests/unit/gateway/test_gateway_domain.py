@@ -50,13 +50,17 @@ def test_unknown_zones(timezone: str) -> None:
 
 @pytest.mark.parametrize("permission", ["tenant:write", "apikey:write"])
 def test_reserved_administration_stops_users_alone(permission: str) -> None:
-    """Administrators and keys, which an administrator made, go on."""
+    """Administrators and the keys they made go on; keys that users made don't."""
     reserved = TenantSettings(members_can_administer=False)
     for kind in ("admin", "key"):
         check_administration(Principal("t", kind, "x", (), "free"), permission, reserved)
 
-    with pytest.raises(AdministrationReservedError):
-        check_administration(Principal("t", "user", "x", (), "free"), permission, reserved)
+    for member in (
+        Principal("t", "user", "x", (), "free"),
+        Principal("t", "key", "x", (), "free", by_member=True),
+    ):
+        with pytest.raises(AdministrationReservedError):
+            check_administration(member, permission, reserved)
 
 
 def test_a_missing_permission_is_named() -> None:

@@ -1,6 +1,7 @@
 """What a tenant sees and changes of itself, over fakes."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,51 @@ async def test_reserving_administration_locks_members_out_at_once(
     await tenants.change(caller(kind="admin"), SettingsChange(members_can_administer=True), None)
 
     assert store.settings["t1"].members_can_administer
+
+
+async def test_a_members_key_does_no_more_than_members_at_its_use(
+    tenants: TenantService, caller: Caller
+) -> None:
+    """A key from before the reservation is bound by it, and free again after it."""
+    key = caller(kind="key", by_member=True)
+    await tenants.change(key, SettingsChange(locale="de"), None)
+
+    await tenants.change(caller(kind="admin"), SettingsChange(members_can_administer=False), None)
+    for attempt in (
+        tenants.change(key, SettingsChange(locale="fr"), None),
+        tenants.make_key(key, "k", ["read"]),
+        tenants.delete_key(key, "k"),
+    ):
+        with pytest.raises(AdministrationReservedError):
+            await attempt
+    assert (await tenants.describe(key)).settings.locale == "de"
+    administrators = caller(kind="key")
+    await tenants.change(administrators, SettingsChange(locale="it"), None)
+    await tenants.change(caller(kind="admin"), SettingsChange(members_can_administer=True), None)
+
+    assert (await tenants.change(key, SettingsChange(locale="fr"), None)).settings.locale == "fr"
+
+
+@pytest.mark.parametrize(
+    ("maker", "by_member"),
+    [
+        ({"kind": "user"}, True),
+        ({"kind": "key", "by_member": True}, True),
+        ({"kind": "key"}, False),
+        ({"kind": "admin"}, False),
+    ],
+)
+async def test_a_key_stays_a_members_through_any_number_of_keys(
+    tenants: TenantService,
+    auth: FakeAuthService,
+    caller: Caller,
+    maker: dict[str, Any],
+    by_member: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    """Else a member's key would make an administrator's."""
+    await tenants.make_key(caller(**maker), "k", ["read"])
+
+    assert auth.orders[0].by_member is by_member
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,13 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True)
 class NamedKey:
-    """A key that a user of the tenant made, with scopes of its own."""
+    """A key that a user of the tenant made, with scopes of its own.
+
+    Attributes:
+        created_by: The user's id, or the client's.
+        by_member: Whether an end user made it, or a key of one: it never does more than end
+            users may at the moment of its use. True also where nothing is known of its maker.
+    """
 
     key: StoredKey
     tenant_id: TenantId
@@ -51,6 +57,7 @@ class NamedKey:
     name: str
     scopes: tuple[str, ...]
     created_by: str
+    by_member: bool = True
 
 
 def new_account_key() -> str:

@@ -1,9 +1,23 @@
-"""What keys may hold: permission names, shorthands, and never more than their maker."""
+"""What keys and sessions may hold, and what each permission is asked for.
+
+A session may always look at itself, refresh and end itself: that gives nothing to whoever holds
+its token. Whatever reaches beyond it (the user's profile and other sessions) takes `user:read` to
+see and `user:write` to change or end, which every session holds but one that a narrow key opened.
+"""
 
 from collections.abc import Iterable
 
-from caas.auth.errors import FieldInvalidError, ScopesExceededError
-from caas.contracts.auth import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS, USER_PERMISSIONS
+from caas.auth.errors import FieldInvalidError, PermissionMissingError, ScopesExceededError
+from caas.contracts.auth import (
+    ADMIN_PERMISSIONS,
+    SCOPE_SHORTHANDS,
+    USER_PERMISSIONS,
+    Claims,
+    permissions_of,
+)
+
+READ_USER = "user:read"
+WRITE_USER = "user:write"
 
 
 def expand_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
@@ -41,3 +55,9 @@ def grant(scopes: Iterable[str], maker_permissions: Iterable[str]) -> tuple[str,
 def session_permissions(scopes: tuple[str, ...]) -> tuple[str, ...]:
     """Return what a session holds that was opened with a key of these scopes."""
     return tuple(name for name in USER_PERMISSIONS if name in scopes)
+
+
+def check_permission(claims: Claims, permission: str) -> None:
+    """Raise `PermissionMissingError` unless the bearer of *claims* holds *permission*."""
+    if permission not in permissions_of(claims):
+        raise PermissionMissingError(permission)

@@ -1,5 +1,6 @@
 """Who may call: guards that run before the body is looked at, and what they found out."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from litestar import Request
@@ -8,6 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 from msgspec import UnsetType
 
+from caas.auth.domain.scopes import check_permission
 from caas.auth.errors import ApiKeyMissingError, ClientNotFoundError
 from caas.auth.service.key_check import KeyHolder
 from caas.auth.service.sdk_sessions import Caller
@@ -24,6 +26,7 @@ PAGE_DEFAULT = 50
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 AnyRequest = Request[Any, Any, Any]
+Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 PageLimit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
 Cursor = Annotated[
@@ -75,6 +78,29 @@ async def user_only(connection: Connection, _: BaseRouteHandler) -> None:
 async def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
     """Let end users and administrators pass; raise `UnauthenticatedError` for anyone else."""
     await _authenticate(connection, ("access", "client"))
+
+
+def holding(permission: str) -> Guard:
+    """Return a guard, to follow `signed_in` or `user_only`, for what concerns the whole user.
+
+    It raises `PermissionMissingError` for a token without *permission*.
+    """
+
+    async def check(connection: Connection, _: BaseRouteHandler) -> None:
+        check_permission(connection.state.claims, permission)
+
+    return check
+
+
+def holding_or_itself(permission: str) -> Guard:
+    """Return `holding` for the routes of one session, which the session itself always passes."""
+
+    async def check(connection: Connection, _: BaseRouteHandler) -> None:
+        claims: Claims = connection.state.claims
+        if connection.path_params["session_id"] != claims.session_id:
+            check_permission(claims, permission)
+
+    return check
 
 
 async def service_or_administrator(connection: Connection, _: BaseRouteHandler) -> None:

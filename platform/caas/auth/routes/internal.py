@@ -110,6 +110,7 @@ async def make_named_key(
             scopes=data.scopes,
             created_by=data.created_by,
             maker_permissions=data.maker_permissions,
+            by_member=data.by_member,
         )
     )
 

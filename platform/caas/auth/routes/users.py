@@ -1,4 +1,7 @@
-"""What users see and change of themselves: profile and sessions."""
+"""What users see and change of themselves: profile and sessions.
+
+Which of it a session with few permissions may do is said in `caas.auth.domain.scopes`.
+"""
 
 from typing import Any
 
@@ -7,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import UnsetType
 
+from caas.auth.domain.scopes import READ_USER, WRITE_USER
 from caas.auth.errors import SessionNotFoundError
 from caas.auth.routes.access import (
     PAGE_DEFAULT,
@@ -14,26 +18,29 @@ from caas.auth.routes.access import (
     Cursor,
     PageLimit,
     claims_of,
+    holding,
+    holding_or_itself,
     signed_in,
     user_only,
 )
 from caas.auth.schemas.sdk import Profile, UpdateProfile, session_state_of
 from caas.auth.service.services import AuthServices
 from caas.contracts.auth_api import SessionPage, SessionsEnded, SessionState
+from caas.kernel.errors import ForbiddenError
 from caas.kernel.ids import SessionId, TenantId, UserId, is_id
 from caas.runtime.operations import BEARER, operation
 
 Services = NamedDependency[AuthServices]
-BEARER_ONLY: dict[str, Any] = operation(security=(BEARER,))
+BEARER_ONLY: dict[str, Any] = operation(ForbiddenError, security=(BEARER,))
 
 
-@get("/profile", guards=[user_only], **BEARER_ONLY)
+@get("/profile", guards=[user_only, holding(READ_USER)], **BEARER_ONLY)
 async def get_profile(auth: Services, request: AnyRequest) -> Profile:
     """Show the token's user."""
     return Profile.of(await auth.profiles.find(claims_of(request)))
 
 
-@put("/profile", guards=[user_only], **BEARER_ONLY)
+@put("/profile", guards=[user_only, holding(WRITE_USER)], **BEARER_ONLY)
 async def update_profile(
     data: JSONBody[UpdateProfile], auth: Services, request: AnyRequest
 ) -> Profile:
@@ -47,7 +54,7 @@ async def update_profile(
     )
 
 
-@get("/", guards=[signed_in], **BEARER_ONLY)
+@get("/", guards=[signed_in, holding(READ_USER)], **BEARER_ONLY)
 async def list_sessions(
     auth: Services, request: AnyRequest, limit: PageLimit = PAGE_DEFAULT, cursor: Cursor = None
 ) -> SessionPage:
@@ -60,7 +67,7 @@ async def list_sessions(
     return SessionPage(sessions=shown, next_cursor=found[-1].id if len(found) == limit else None)
 
 
-@get("/{session_id:str}", guards=[signed_in], **BEARER_ONLY)
+@get("/{session_id:str}", guards=[signed_in, holding_or_itself(READ_USER)], **BEARER_ONLY)
 async def get_session(
     session_id: FromPath[str], auth: Services, request: AnyRequest
 ) -> SessionState:
@@ -70,7 +77,12 @@ async def get_session(
     return session_state_of(session, now_ms=auth.clock.now_ms(), current=claims.session_id)
 
 
-@delete("/{session_id:str}", status_code=200, guards=[signed_in], **BEARER_ONLY)
+@delete(
+    "/{session_id:str}",
+    status_code=200,
+    guards=[signed_in, holding_or_itself(WRITE_USER)],
+    **BEARER_ONLY,
+)
 async def end_session(
     session_id: FromPath[str], auth: Services, request: AnyRequest
 ) -> SessionsEnded:
@@ -82,7 +94,7 @@ async def end_session(
     return SessionsEnded(message="Session revoked", revoked=1)
 
 
-@delete("/others", status_code=200, guards=[signed_in], **BEARER_ONLY)
+@delete("/others", status_code=200, guards=[signed_in, holding(WRITE_USER)], **BEARER_ONLY)
 async def end_other_sessions(auth: Services, request: AnyRequest) -> SessionsEnded:
     """End the holder's sessions but the token's own."""
     claims = claims_of(request)
@@ -95,7 +107,7 @@ async def end_other_sessions(auth: Services, request: AnyRequest) -> SessionsEnd
     return SessionsEnded(message="Other sessions revoked", revoked=ended)
 
 
-@delete("/all", status_code=200, guards=[signed_in], **BEARER_ONLY)
+@delete("/all", status_code=200, guards=[signed_in, holding(WRITE_USER)], **BEARER_ONLY)
 async def end_all_sessions(auth: Services, request: AnyRequest) -> SessionsEnded:
     """End the holder's sessions, the token's own included."""
     claims = claims_of(request)

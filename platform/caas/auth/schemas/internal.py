@@ -74,6 +74,7 @@ def valid_api_key_of(holder: KeyHolder) -> ValidApiKey:
             plan=client.plan,
             permissions=tuple(holder.permissions),
             rate_limit_tier=client.plan,
+            by_member=holder.by_member,
         ),
     )
 

@@ -26,11 +26,13 @@ class KeyHolder:
     Attributes:
         permissions: What the bearer of the key may do.
         named: Whether users made the key; sessions it opens then hold no more than it does.
+        by_member: Whether end users did, see `NamedKey`.
     """
 
     client: Client
     permissions: tuple[str, ...]
     named: bool
+    by_member: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +108,4 @@ class KeyCheck:
         client = await self.clients.by_id(found.client_id)
         if client is None:
             raise ApiKeyInvalidError
-        return found.key.id, KeyHolder(client, found.scopes, named=True)
+        return found.key.id, KeyHolder(client, found.scopes, named=True, by_member=found.by_member)

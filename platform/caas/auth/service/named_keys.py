@@ -56,6 +56,7 @@ class NamedKeys:
         scopes: Sequence[str],
         created_by: str,
         maker_permissions: Sequence[str],
+        by_member: bool = True,
     ) -> MadeKey:
         """Create a key that holds *scopes*, and no more than its maker.
 
@@ -79,7 +80,7 @@ class NamedKeys:
             shown_part(secret),
             self.clock.now_ms(),
         )
-        key = NamedKey(stored, tenant_id, client.id, label, granted, created_by)
+        key = NamedKey(stored, tenant_id, client.id, label, granted, created_by, by_member)
         await self.keys.add(key)
         return MadeKey(key, secret)
 

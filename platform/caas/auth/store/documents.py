@@ -67,6 +67,7 @@ class NamedKeyDocument(Document):
     name: str
     scopes: list[str]
     created_by: str
+    by_member: bool
     digest: str
     shown: str
     created_at_ms: int

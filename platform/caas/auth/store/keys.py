@@ -29,6 +29,7 @@ class MongoNamedKeyStore:
             name=key.name,
             scopes=list(key.scopes),
             created_by=key.created_by,
+            by_member=key.by_member,
             digest=key.key.digest,
             shown=key.key.shown,
             created_at_ms=key.key.created_at_ms,
@@ -87,6 +88,7 @@ def _key_of(raw: Raw) -> NamedKey:
         raw["name"],
         tuple(raw["scopes"]),
         raw["created_by"],
+        raw.get("by_member", True),  # older keys don't say
     )
 
 

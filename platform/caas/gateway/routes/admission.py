@@ -83,7 +83,8 @@ class Admission:
             return "anonymous"
         principal = await self._known(request, TENANT)
         held = ",".join(principal.permissions)
-        return f"{principal.tenant_id}:{principal.kind}:{principal.actor}:{held}"
+        kind = "member's key" if principal.by_member else principal.kind
+        return f"{principal.tenant_id}:{kind}:{principal.actor}:{held}"
 
     async def _known(self, request: FastRequest, need: Need) -> Principal:
         """Return the caller, and count one who shows no good credential: guessing costs, too."""

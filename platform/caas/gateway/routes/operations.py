@@ -151,6 +151,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="List the caller's open sessions, newest first.",
         tag="sessions",
         answer=SessionPage,
+        errors=(403,),
         paged=True,
     ),
     Operation(
@@ -162,6 +163,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Show one of the caller's open sessions.",
         tag="sessions",
         answer=SessionState,
+        errors=(403,),
     ),
     Operation(
         method="DELETE",
@@ -172,6 +174,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="End one of the caller's sessions.",
         tag="sessions",
         answer=SessionsEnded,
+        errors=(403,),
     ),
     Operation(
         method="DELETE",
@@ -182,6 +185,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="End the caller's sessions but the token's own.",
         tag="sessions",
         answer=SessionsEnded,
+        errors=(403,),
     ),
     Operation(
         method="DELETE",
@@ -192,6 +196,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="End the caller's sessions, the token's own included.",
         tag="sessions",
         answer=SessionsEnded,
+        errors=(403,),
     ),
 )
 

@@ -61,4 +61,11 @@ class Credentials:
             origin=None if origin is None else origin.decode("latin-1"),
         )
         self.plans.learn(client.tenant_id, client.plan)
-        return Principal(client.tenant_id, "key", client.client_id, client.permissions, client.plan)
+        return Principal(
+            client.tenant_id,
+            "key",
+            client.client_id,
+            client.permissions,
+            client.plan,
+            client.by_member,
+        )

@@ -68,8 +68,8 @@ class TenantService:
 
         Raises:
             InvalidInputError: Nothing is to change, or a value breaks a rule.
-            AdministrationReservedError: An end user, and the tenant reserves this; or a key
-                that would end the reservation.
+            AdministrationReservedError: An end user or a key of one, and the tenant reserves
+                this; or any key that would end the reservation.
         """
         await self._may_write(principal, TENANT_WRITE)
         values = change.values()
@@ -78,7 +78,7 @@ class TenantService:
         check_change(change)
         tenant_id = principal.tenant_id
         if change.members_can_administer and principal.kind != "admin":
-            # A key that a member made before would undo what was taken from its maker.
+            # Whoever holds an administrator's key was given rights, not the say over others'.
             check_reopening(await self.store.find(tenant_id))
         if company_name is None:
             record = await self.auth.tenant(tenant_id)
@@ -102,6 +102,7 @@ class TenantService:
             scopes=list(scopes),
             created_by=principal.actor,
             maker_permissions=list(principal.permissions),
+            by_member=principal.is_member,
         )
         return await self.auth.make_key(principal.tenant_id, order)
 
@@ -131,5 +132,5 @@ class TenantService:
 
     async def _may_write(self, principal: Principal, permission: str) -> None:
         principal.require(permission)
-        if principal.kind == "user":
+        if principal.is_member:
             check_administration(principal, permission, await self.store.find(principal.tenant_id))
