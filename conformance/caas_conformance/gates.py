@@ -7,6 +7,7 @@ from caas_conformance.requirements import Registry
 from caas_conformance.runner import CaseResult
 from caas_conformance.verdicts import GREEN
 from caas_reports.model import Case, Correlation, Counts, Gate, Verdict
+from caas_reports.wording import share
 
 SHOWN_MAX = 10
 
@@ -83,12 +84,13 @@ def _telemetry_gates(found: Findings, limits: GateLimits) -> Iterator[Gate]:
          correlation.owned_spans + correlation.owned_logs - len(found.mix_ups),
          correlation.owned_spans + correlation.owned_logs, found.mix_ups),
     ]  # fmt: skip
-    for name, part, whole, detail in wanted:
+    for name, part, whole, culprits in wanted:
         if not limits.telemetry:
             yield Gate(name=name, verdict=Verdict.SKIPPED, expected="100 %", actual="not received")
             continue
-        share = f"{100 * part / whole:.2f} % ({part} of {whole})" if whole else "none"
-        yield _gate(name, part == whole and whole > 0, "100 %", share, detail)
+        told = share(part, whole) if whole else "none"
+        counts = f"{part} of {whole}" if whole else ""
+        yield _gate(name, part == whole and whole > 0, "100 %", told, culprits, counts=counts)
     if limits.telemetry:
         yield _zero("telemetry records lost", found.lost_records)
 
@@ -102,12 +104,13 @@ def _coverage(found: Findings, min_coverage: float) -> Gate:
         for check in attempt.checks
         for requirement in check.requirements
     }
-    built = [r for r in found.registry.requirements if r not in found.registry.planned]
+    built = found.registry.built
     missing = [r for r in built if r not in covered]
-    share = 100 * (len(built) - len(missing)) / len(built) if built else 0.0
+    part, whole = len(built) - len(missing), len(built)
+    held = whole > 0 and 100 * part >= min_coverage * whole
     return _gate(
-        "requirements covered", share >= min_coverage, f">= {min_coverage:g} %",
-        f"{share:.1f} % ({len(built) - len(missing)} of {len(built)})", missing,
+        "requirements covered", held, f">= {min_coverage:g} %", share(part, whole), missing,
+        counts=f"{part} of {whole}",
     )  # fmt: skip
 
 
@@ -133,13 +136,16 @@ def _gate(
     held: bool,  # noqa: FBT001
     expected: str,
     actual: str,
-    detail: Sequence[str] = (),
+    culprits: Sequence[str] = (),
+    *,
+    counts: str = "",
 ) -> Gate:
-    more = f" and {len(detail) - SHOWN_MAX} more" if len(detail) > SHOWN_MAX else ""
+    more = f" and {len(culprits) - SHOWN_MAX} more" if len(culprits) > SHOWN_MAX else ""
+    named = "" if held else ", ".join(culprits[:SHOWN_MAX]) + more
     return Gate(
         name=name,
         verdict=Verdict.PASSED if held else Verdict.FAILED,
         expected=expected,
         actual=actual,
-        detail="" if held else ", ".join(detail[:SHOWN_MAX]) + more,
+        detail=": ".join(filter(None, (counts, named))),
     )

@@ -69,7 +69,7 @@ def _of_description(case: CaseDefinition, registry: Registry) -> Iterator[str]:
     for requirement in case.requirements:
         if requirement not in registry:
             yield f"requirement {requirement} is not in the registry"
-        elif requirement in registry.planned:
+        elif registry.requirements[requirement].planned:
             yield f"requirement {requirement} is marked as planned, yet has a case"
     for number in case.baseline:
         if number not in BASELINE_CASES:

@@ -51,7 +51,7 @@ def print_plan(console: Console, cases: Sequence[CaseDefinition], registry: Regi
     console.print(
         f"{len(cases)} cases; they replace {len(seeds_covered)} of the 121 seed cases and leave "
         f"{len(registry.uncovered(cases))} of "
-        f"{len(registry.requirements) - len(registry.planned)} requirements uncovered"
+        f"{len(registry.built)} requirements uncovered"
     )
 
 
@@ -80,7 +80,7 @@ def matrix(cases: Iterable[CaseDefinition], registry: Registry) -> list[dict[str
             "id": requirement.id,
             "text": requirement.text,
             "level": requirement.level,
-            "planned": requirement.id in registry.planned,
+            "planned": requirement.planned,
             "cases": [case.id for case in known if requirement.id in case.requirements],
         }
         for requirement in registry.requirements.values()
@@ -109,7 +109,13 @@ def summary(run: Run, directory: Path) -> dict[str, Any]:
         "counts": {name: getattr(run.counts, name) for name in run.counts.__struct_fields__},
         "duration_ms": run.duration_ms,
         "gates": [
-            {"name": g.name, "verdict": g.verdict, "expected": g.expected, "actual": g.actual}
+            {
+                "name": g.name,
+                "verdict": g.verdict,
+                "expected": g.expected,
+                "actual": g.actual,
+                "detail": g.detail,
+            }  # fmt: skip
             for g in run.gates
         ],
         "red": [

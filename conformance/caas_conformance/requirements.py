@@ -16,10 +16,14 @@ _MEMBERS = frozenset({"id", "text", "level", "source", "anchor", "status"})
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Requirements by id; `planned` ones belong to services that are not built yet."""
+    """Requirements by id; planned ones belong to services that are not built yet."""
 
     requirements: Mapping[str, Requirement]
-    planned: frozenset[str]
+
+    @property
+    def built(self) -> tuple[str, ...]:
+        """The ids that a case has to cover: all but the planned ones."""
+        return tuple(r.id for r in self.requirements.values() if not r.planned)
 
     def __contains__(self, requirement_id: object) -> bool:
         return requirement_id in self.requirements
@@ -27,7 +31,7 @@ class Registry:
     def uncovered(self, cases: Iterable[CaseDefinition]) -> tuple[str, ...]:
         """Return the ids, planned ones left out, that no case of *cases* names."""
         covered = {r for case in cases for r in case.requirements}
-        return tuple(r for r in self.requirements if r not in covered and r not in self.planned)
+        return tuple(r for r in self.built if r not in covered)
 
 
 def load(path: Path = REGISTRY_PATH) -> Registry:
@@ -41,7 +45,6 @@ def load(path: Path = REGISTRY_PATH) -> Registry:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise AuthoringError(f"{path.name} can't be read: {error}") from error
     found: dict[str, Requirement] = {}
-    planned = set()
     for entry in document.get("requirement", []):
         requirement_id = entry.get("id", "")
         where = f"{path.name}: {requirement_id or entry}"
@@ -53,13 +56,12 @@ def load(path: Path = REGISTRY_PATH) -> Registry:
             level = Level(entry.get("level", "MUST"))
         except ValueError as error:
             raise AuthoringError(f"{where}: {error}") from error
-        if entry.get("status") == PLANNED:
-            planned.add(requirement_id)
         found[requirement_id] = Requirement(
             id=requirement_id,
             text=entry["text"],
             level=level,
             source=entry["source"],
             anchor=entry.get("anchor", ""),
+            planned=entry.get("status") == PLANNED,
         )
-    return Registry(found, frozenset(planned))
+    return Registry(found)

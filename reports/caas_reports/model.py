@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 class Verdict(StrEnum):
@@ -216,6 +216,7 @@ class Requirement(_Model, frozen=True, kw_only=True, omit_defaults=True):
     level: Level = Level.MUST
     source: str = ""  # document
     anchor: str = ""  # section or case in it
+    planned: bool = False  # of a service that is yet to come: no case is no gap
 
 
 class Gate(_Model, frozen=True, kw_only=True, omit_defaults=True):
@@ -224,8 +225,8 @@ class Gate(_Model, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     verdict: Verdict
     expected: str
-    actual: str
-    detail: str = ""
+    actual: str  # in a few words: `99.9 %`
+    detail: str = ""  # counts, and the names of what broke it
 
 
 class Correlation(_Model, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from caas_reports.context import Context
 from caas_reports.model import Attempt, Case, Check, Exchange, Message, Run, Verdict
+from caas_reports.traceability import covered_line, matrix
 from caas_reports.wording import duration, failure_message, share
 
 NAME = "markdown"
@@ -36,6 +37,7 @@ def _document(run: Run) -> Iterator[str]:
     yield from _attention(run)
     for case in run.cases:
         yield from _case(case)
+    yield from _requirements(run)
 
 
 def _tested(run: Run) -> str:
@@ -73,10 +75,10 @@ def _summary(run: Run) -> Iterator[str]:
     )
     yield ""
     if run.gates:
-        yield "| Gate | Verdict | Expected | Actual |"
-        yield "|---|---|---|---|"
+        yield "| Gate | Verdict | Expected | Actual | Detail |"
+        yield "|---|---|---|---|---|"
         for gate in run.gates:
-            cells = (gate.name, gate.verdict.value, gate.expected, gate.actual)
+            cells = (gate.name, gate.verdict.value, gate.expected, gate.actual, gate.detail)
             yield f"| {' | '.join(map(_cell, cells))} |"
         yield ""
 
@@ -229,6 +231,29 @@ def _trace(attempt: Attempt) -> Iterator[str]:
         lines.append(f"{span.offset_ms:9.3f} +{span.duration_ms:9.3f} ms  {name}")
     if lines:
         yield from _fence("text", "\n".join(lines))
+
+
+def _requirements(run: Run) -> Iterator[str]:
+    rows = matrix(run)
+    if not rows:
+        return
+    yield "## Requirements"
+    yield f"{covered_line(rows)}."
+    yield ""
+    yield "| Requirement | Level | Verdict | Cases | What must be true | Source |"
+    yield "|---|---|---|---|---|---|"
+    for row in rows:
+        known = row.requirement
+        cells = (
+            row.id,
+            known.level.value if known else "",
+            row.state.value,
+            ", ".join(row.cases),
+            known.text if known else "not in the catalogue",
+            ", ".join(filter(None, (known.source, known.anchor))) if known else "",
+        )
+        yield f"| {' | '.join(map(_cell, cells))} |"
+    yield ""
 
 
 def _fence(kind: str, text: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ import msgspec
 from caas_reports import comparison
 from caas_reports.context import Context
 from caas_reports.model import Attempt, Case, Run, Verdict
+from caas_reports.traceability import covered_line, matrix
 from caas_reports.wording import failing_checks, failure_message, headline
 
 # So many cases share a block: one case opens in a few milliseconds, and alike texts pack well.
@@ -46,11 +47,14 @@ def index(run: Run, context: Context) -> dict[str, Any]:
         for name, value in msgspec.to_builtins(msgspec.structs.replace(run, cases=())).items()
         if name not in {"cases", "plan"}
     }
+    rows = matrix(run)
     seed = comparison.with_seed(run, context.baseline) if context.baseline else None
     return {
         "headline": headline(run),
         "run": head,
         "cases": [_case(case, number) for number, case in enumerate(run.cases)],
+        "matrix": [{"id": row.id, "state": row.state, "cases": row.cases} for row in rows],
+        "covered": covered_line(rows),
         "seed": seed,
         "seedTotals": context.baseline.totals if context.baseline else None,
         "history": context.history,

@@ -63,6 +63,13 @@ REQUIREMENTS = (
         source="flow-explanation",
         anchor="Phase 7",
     ),
+    Requirement(
+        id="CRYPTO-1",
+        text="What was encrypted decrypts to the same text, and only with the right key.",
+        source="flow-explanation",
+        anchor="Phase 7",
+        planned=True,
+    ),
 )
 
 

@@ -235,7 +235,8 @@ def test_keys_move_through_the_report(browser: Any, page: Path) -> None:
 def test_the_matrix_names_what_is_uncovered(browser: Any, page: Path) -> None:
     """A requirement without a case is a line, not a gap."""
     browser.open(page, "#/requirements")
-    assert "8 requirements, 7 covered by a case, 1 uncovered" in browser.text(".page-head")
+    told = "9 requirements: 7 covered by a case, 1 uncovered, 1 planned."
+    assert told in browser.text(".page-head")
     row = browser.text("#requirement-TENANT-1")
     assert "failed" in row
     assert "S08.01" in row
@@ -243,6 +244,16 @@ def test_the_matrix_names_what_is_uncovered(browser: Any, page: Path) -> None:
     browser.open(page, "#/requirements?show=uncovered")
     assert len(browser.texts("tbody tr")) == 1
     assert "AUDIT-1" in browser.text("tbody tr")
+    assert browser.text(".badge.gap-uncovered") == "uncovered"
+
+
+def test_the_matrix_tells_planned_from_uncovered(browser: Any, page: Path) -> None:
+    """What a later service will bring has a state and a filter of its own, and is no gap."""
+    browser.open(page, "#/requirements?show=planned")
+
+    assert browser.texts("tbody th a") == ["CRYPTO-1"]
+    assert browser.text(".badge.gap-planned") == "planned"
+    assert browser.texts(".tabs a") == ["All 9", "Not proven 5", "Uncovered 1", "Planned 1"]
 
 
 def test_then_and_now_is_a_page_and_a_part_of_each_case(browser: Any, page: Path) -> None:

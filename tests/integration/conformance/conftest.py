@@ -18,9 +18,7 @@ from caas_conformance.targets import FoundTarget
 from caas_conformance.testing import ScriptedService
 from caas_reports.model import Requirement, Run
 
-REGISTRY = Registry(
-    {"REQ-01": Requirement(id="REQ-01", text="keep it", source="design")}, frozenset()
-)
+REGISTRY = Registry({"REQ-01": Requirement(id="REQ-01", text="keep it", source="design")})
 Conduct = Callable[..., Awaitable[tuple[Run, Path]]]
 
 

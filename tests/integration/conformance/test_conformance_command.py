@@ -53,7 +53,7 @@ def caas(service: ScriptedService, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             define(body_of(path))  # type: ignore[arg-type]
         phases.append(phase)
     requirement = Requirement(id="REQ-01", text="keep it", source="design", anchor="6")
-    suite = Suite(phases, Registry({"REQ-01": requirement}, frozenset()))
+    suite = Suite(phases, Registry({"REQ-01": requirement}))
     monkeypatch.setattr(commands, "load_suite", lambda: suite)
     runner = CliRunner()
 

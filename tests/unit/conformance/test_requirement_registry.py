@@ -27,7 +27,8 @@ def test_entries_are_read(tmp_path: Path) -> None:
 
     assert list(registry.requirements) == ["A-01", "A-02", "A-03"]
     assert registry.requirements["A-02"].level is Level.SHOULD
-    assert registry.planned == {"A-03"}
+    assert registry.requirements["A-03"].planned
+    assert registry.built == ("A-01", "A-02")
     assert registry.uncovered([]) == ("A-01", "A-02")
 
 

@@ -97,8 +97,10 @@ def test_flaky_is_disagreement(verdicts: list[Verdict], flaky: bool) -> None:  #
 
 
 REGISTRY = Registry(
-    {r: Requirement(id=r, text=r, source="s") for r in ("REQ-01", "REQ-02", "LATER")},
-    frozenset({"LATER"}),
+    {
+        r: Requirement(id=r, text=r, source="s", planned=r == "LATER")
+        for r in ("REQ-01", "REQ-02", "LATER")
+    }
 )
 ALL_OWNED = Correlation(
     attempts=2, attempts_with_trace=2, spans=9, owned_spans=8, logs=4, owned_logs=4
@@ -121,7 +123,19 @@ def test_every_gate_holds_on_a_good_run() -> None:
     judged = gates()
 
     assert {gate.verdict for gate in judged.values()} == {P}
-    assert judged["spans owned by one attempt"].actual == "100.00 % (8 of 8)"
+    owned = judged["spans owned by one attempt"]
+    assert (owned.actual, owned.detail) == ("100 %", "8 of 8")
+
+
+def test_a_single_stray_record_is_not_rounded_away() -> None:
+    """What failed never reads 100 %, and is named behind the counts."""
+    owned = Correlation(attempts=1, attempts_with_trace=1, owned_spans=99_999, owned_logs=1)
+    gate = gates(correlation=owned, mix_ups=["auth: span names Z01.02"])[
+        "records under the right attempt"
+    ]
+
+    assert (gate.verdict, gate.actual) == (F, "99.9 %")
+    assert gate.detail == "99999 of 100000: auth: span names Z01.02"
 
 
 @pytest.mark.parametrize(
@@ -172,9 +186,9 @@ def test_coverage_counts_green_checks_of_built_requirements() -> None:
     all_of_it = gates(GateLimits(min_coverage=51.0))["requirements covered"]
     red = gates(GateLimits(min_coverage=1.0), cases=(case(F),))["requirements covered"]
 
-    assert (half.verdict, half.actual) == (P, "50.0 % (1 of 2)")
-    assert (all_of_it.verdict, all_of_it.detail) == (F, "REQ-02")
-    assert red.actual == "0.0 % (0 of 2)"
+    assert (half.verdict, half.actual, half.detail) == (P, "50 %", "1 of 2")
+    assert (all_of_it.verdict, all_of_it.detail) == (F, "1 of 2: REQ-02")
+    assert (red.actual, red.detail) == ("0 %", "0 of 2: REQ-01, REQ-02")
 
 
 def test_percentiles_are_values_that_occurred() -> None:

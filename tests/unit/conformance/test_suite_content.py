@@ -37,7 +37,7 @@ def test_every_requirement_of_what_exists_has_a_case(cases: list[CaseDefinition]
     registry = load()
 
     assert registry.uncovered(cases) == ()
-    assert registry.planned
+    assert len(registry.built) < len(registry.requirements)
 
 
 def test_every_case_says_what_would_turn_it_red(cases: list[CaseDefinition]) -> None:

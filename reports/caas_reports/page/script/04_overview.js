@@ -45,10 +45,10 @@ function proportion() {
 function gates(found) {
   if (!found.length) return null;
   return h('section', { class: 'gates', 'aria-label': 'Gates' }, found.map((gate) => h('div', {
-    class: `gate verdict-${gate.verdict}`, title: gate.detail || '',
+    class: `gate verdict-${gate.verdict}`,
   }, icon(gate.verdict), h('div', {}, h('span', { class: 'gate-name' }, gate.name),
     h('span', { class: 'gate-figures' }, h('b', {}, gate.actual), h('small', {}, `wanted ${gate.expected}`)),
-    gate.detail && gate.verdict !== 'passed' && h('span', { class: 'gate-detail' }, gate.detail)))));
+    gate.detail && h('span', { class: 'gate-detail' }, gate.detail)))));
 }
 
 function figures(run) {

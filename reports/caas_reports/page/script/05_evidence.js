@@ -53,12 +53,7 @@ function assertionItem(assertion) {
 }
 
 function requirementChip(id) {
-  return h('a', { class: 'tag requirement', href: address('requirements', { at: id }), title: requirementText(id) }, id);
-}
-
-function requirementText(id) {
-  const found = (data.index.run.requirements || []).find((known) => known.id === id);
-  return found ? found.text : '';
+  return h('a', { class: 'tag requirement', href: address('requirements', { at: id }), title: requirementOf(id).text }, id);
 }
 
 function jump(event, id) {

@@ -1,38 +1,42 @@
 // The other pages: requirements, comparison, about the run.
 
+// Which states a tab of the matrix shows.
+const MATRIX_TABS = [
+  ['', 'All', () => true],
+  ['unproven', 'Not proven', (state) => ['failed', 'error', 'not_run', 'skipped'].includes(state)],
+  ['uncovered', 'Uncovered', (state) => state === 'uncovered'],
+  ['planned', 'Planned', (state) => state === 'planned'],
+];
+const GAP_HINTS = {
+  uncovered: 'No case of this run names it', planned: 'Its service is yet to come: no case is no gap',
+};
+
 function requirementsPage() {
-  const known = data.index.run.requirements || [];
-  const naming = new Map(known.map((one) => [one.id, []]));
-  for (const found of data.index.cases) {
-    for (const id of found.requirements) {
-      if (!naming.has(id)) naming.set(id, []);
-      naming.get(id).push(found);
-    }
-  }
-  const rows = [...naming].map(([id, cases]) => ({ ...(known.find((one) => one.id === id) || { id, text: 'not in the catalogue', orphan: true }), cases, verdict: worst(cases) }));
-  const bare = rows.filter((one) => !one.cases.length);
-  const only = route.query.get('show') === 'uncovered';
+  const rows = data.index.matrix;
+  const [chosen, , wanted] = MATRIX_TABS.find(([name]) => name === route.query.get('show')) || MATRIX_TABS[0];
+  const shown = rows.filter((one) => wanted(one.state));
   const head = h('tr', {}, ['Requirement', 'What must be true', 'Verdict', 'Cases'].map((name) => h('th', { scope: 'col' }, name)));
   return [h('header', { class: 'page-head' }, h('h1', { tabindex: '-1' }, 'Requirements'),
-    h('p', {}, `${plural(rows.length, 'requirement')}, ${rows.length - bare.length} covered by a case, ${bare.length} uncovered.`),
-    h('nav', { class: 'tabs', 'aria-label': 'Which requirements' },
-      h('a', { href: address('requirements'), 'aria-current': only ? null : 'true' }, `All ${rows.length}`),
-      h('a', { href: address('requirements', { show: 'uncovered' }), 'aria-current': only ? 'true' : null }, `Uncovered ${bare.length}`))),
-  h('div', { class: 'scroller' }, h('table', { class: 'matrix stack' }, h('thead', {}, head), h('tbody', {}, (only ? bare : rows).map(requirementRow))))];
+    h('p', {}, `${data.index.covered}.`),
+    h('nav', { class: 'tabs', 'aria-label': 'Which requirements' }, MATRIX_TABS.map(([name, word, has]) => h('a', {
+      href: address('requirements', { show: name }), 'aria-current': name === chosen ? 'true' : null,
+    }, `${word} ${rows.filter((one) => has(one.state)).length}`)))),
+  shown.length ? h('div', { class: 'scroller' }, h('table', { class: 'matrix stack' }, h('thead', {}, head), h('tbody', {}, shown.map(requirementRow))))
+    : h('p', { class: 'empty' }, 'None.')];
 }
 
-function worst(cases) {
-  const order = ['failed', 'error', 'not_run', 'skipped', 'warning', 'passed'];
-  return order.find((verdict) => cases.some((found) => found.verdict === verdict)) || '';
+function requirementOf(id) {
+  return (data.index.run.requirements || []).find((known) => known.id === id) || { id, text: 'not in the catalogue' };
 }
 
 function requirementRow(one) {
-  const source = [one.source, one.anchor].filter(Boolean).join(', ');
+  const known = requirementOf(one.id);
+  const source = [known.source, known.anchor].filter(Boolean).join(', ');
   return h('tr', { id: `requirement-${one.id}`, class: route.query.get('at') === one.id ? 'target' : '' },
-    h('th', { scope: 'row' }, h('a', { href: address('', { requirement: one.id }) }, one.id), h('span', { class: `level level-${one.level || 'MUST'}` }, one.level || 'MUST')),
-    h('td', {}, one.text, source && h('small', {}, source)),
-    h('td', {}, one.verdict ? badge(one.verdict) : h('span', { class: 'badge uncovered' }, 'uncovered')),
-    h('td', {}, h('span', { class: 'case-chips' }, one.cases.map(caseChip))));
+    h('th', { scope: 'row' }, h('a', { href: address('', { requirement: one.id }) }, one.id), h('span', { class: `level level-${known.level || 'MUST'}` }, known.level || 'MUST')),
+    h('td', {}, known.text, source && h('small', {}, source)),
+    h('td', {}, one.cases.length ? badge(one.state) : h('span', { class: `badge gap gap-${one.state}`, title: GAP_HINTS[one.state] }, one.state)),
+    h('td', {}, h('span', { class: 'case-chips' }, one.cases.map((id) => caseChip(data.byId.get(id))))));
 }
 
 function caseChip(found) {
