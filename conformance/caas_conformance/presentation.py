@@ -115,7 +115,7 @@ def summary(run: Run, directory: Path) -> dict[str, Any]:
                 "expected": g.expected,
                 "actual": g.actual,
                 "detail": g.detail,
-            }  # fmt: skip
+            }
             for g in run.gates
         ],
         "red": [
