@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import secrets
 
 from caas_conformance import operations as ops
 from caas_conformance.authoring import UUID, Answer, CaseContext, Value, derived, pattern
@@ -212,6 +213,40 @@ async def over_the_limit(t: CaseContext) -> None:
     with t.check("others-unaffected", "another free company is served") as check:
         check.status(bystander, 200)
         check.between(_number(bystander, "remaining"), 1, limit)
+
+
+@PHASE.case(
+    "S08.47",
+    "An IPv6 network is one caller",
+    proves="Another address of the same /64 is no fresh start for who guesses or floods.",
+    requirements=["GW-RATE-04"],
+    baseline=[26],
+    tags=["rate", "security"],
+)
+async def network_is_one_caller(t: CaseContext) -> None:
+    """Red when each of a host's 2^64 addresses has a limit of its own."""
+    network = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}"
+    addresses = {
+        "first": f"{network}::1",
+        "neighbour": f"{network}:ffff::2",
+        "same-again": f"{network}::1",
+    }
+    answers = {
+        name: await t.gateway.get(ops.GATEWAY_TENANT, headers=ops.from_address(t, address))
+        for name, address in addresses.items()
+    }
+    spent = [_int(answer, "remaining") for answer in answers.values()]
+    with t.check("one-count", "three requests of two addresses spend three") as check:
+        for answer in answers.values():
+            check.problem(answer, 401)
+        falls = derived("remaining", [spent[0] - left for left in spent], of=[*answers.values()])
+        check.equal(falls, [0, 1, 2])
+    other = await t.gateway.get(
+        ops.GATEWAY_TENANT, headers=ops.from_address(t, f"2001:db9:{network[9:]}::1")
+    )
+    with t.check("others-unaffected", "another network has its own limit") as check:
+        check.problem(other, 401)
+        check.equal(_number(other, "remaining"), spent[0])
 
 
 def _number(answer: Answer, name: str) -> Value:

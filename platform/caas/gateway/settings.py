@@ -25,8 +25,8 @@ class GatewayKnobs(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         rate_window_s: How long a rate limit's window is.
-        limit_anonymous_requests: In a window, per client address without a credential, and
-            for failed credentials.
+        limit_anonymous_requests: In a window, per client address (IPv6: per /64) without a
+            credential, and for failed credentials.
         limit_free_requests: In a window, per tenant of that plan; the others likewise.
         instances: How many gateways run; while Redis is away each grants its part of a limit.
         redis_answer_s: How long Redis may take to answer for a rate limit.

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 ADDRESS_CACHE_MAX = 4_096
 FORWARDED_MAX_HOPS = 32
+IPV6_SITE_BITS = 64  # the smallest network that one customer is given (RFC 6177)
 
 _SCHEMES = {b"http": "http", b"https": "https"}
 
@@ -35,6 +36,18 @@ def is_loopback(text: str) -> bool:
     """Tell whether *text* is an address of this machine's loopback interface."""
     address = parse_address(text)
     return address is not None and address.is_loopback
+
+
+@lru_cache(ADDRESS_CACHE_MAX)
+def site_of(text: str) -> str:
+    """Return what one caller holds one of, for limits: an IPv4 address or an IPv6 /64.
+
+    Whoever has one address of a /64 has 2^64 of them. What is no address stays as it is.
+    """
+    address = parse_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(address), IPV6_SITE_BITS), strict=False))
+    return text if address is None else str(address)
 
 
 class PeerTrust:

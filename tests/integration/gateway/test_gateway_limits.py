@@ -1,6 +1,7 @@
 """Rate limits over several gateways on one Valkey."""
 
 import asyncio
+import secrets
 from collections import Counter
 from typing import Any
 
@@ -53,6 +54,27 @@ async def test_guessing_costs(platform: Any) -> None:
     # The address is shared by every test of this server: some of the ten may be spent.
     assert statuses[-2:] == [429, 429]
     assert set(statuses) <= {401, 429}
+
+
+async def test_ipv6_neighbours_share_one_limit(platform: Any) -> None:
+    """A /64 is one caller: its 2^64 addresses are no way around the limit."""
+    door = await platform.gateway(limit_anonymous_requests="5", rate_window_s="600")
+    network = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}"
+
+    async def guess(address: str) -> int:
+        headers = {
+            "x-api-key": "caas_prod_guess",
+            "x-service-secret": platform.environ["CAAS_SERVICE_SECRET"],
+            "x-forwarded-for": address,
+        }
+        status: int = (await door.ask("GET", "/v1/tenant", headers=headers)).status
+        return status
+
+    neighbours = [await guess(f"{network}::{n:x}") for n in range(1, 8)]
+    stranger = await guess(f"2001:db9:{network[9:]}::1")
+
+    assert neighbours == [401] * 5 + [429] * 2
+    assert stranger == 401
 
 
 async def test_health_is_never_limited(platform: Any) -> None:

@@ -8,7 +8,6 @@ or on other accounts from the same office, locks nobody out.
 """
 
 import hashlib
-import ipaddress
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -16,10 +15,10 @@ from redis.asyncio import Redis
 from caas.auth.errors import TooManyAttemptsError
 from caas.kernel.clock import Clock
 from caas.runtime.outages import translate_errors
+from caas.runtime.peers import site_of
 
 KNOWN_GOOD_KEPT_S = 90 * 24 * 60 * 60
 KNOWN_GOOD_MAX = 16
-IPV6_SITE_BITS = 64
 
 # KEYS: pair, address, account, known good. ARGV: now, window, member, three limits, all in ms
 # or counts. A counter is a hash {n, until}: the caller's clock decides, the TTL only tidies up.
@@ -128,13 +127,3 @@ class RedisLoginLimiter:
             f"{start}:account:{who}",
             f"{start}:known:{who}",
         ]
-
-
-def site_of(address: str) -> str:
-    """Return what one attacker holds one of: an IPv4 address, or an IPv6 network of 64 bits."""
-    parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((int(parsed), IPV6_SITE_BITS), strict=False))
-    return str(parsed)

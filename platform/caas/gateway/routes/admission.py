@@ -18,6 +18,7 @@ from caas.gateway.errors import TenantContextRequiredError
 from caas.gateway.service.credentials import Credentials
 from caas.kernel.errors import ForbiddenError, UnauthenticatedError
 from caas.runtime.fast import FastRequest
+from caas.runtime.peers import site_of
 from caas.runtime.ratelimit import Limit, RateLimiter
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -46,7 +47,7 @@ class Admission:
     """Authenticates and counts.
 
     A tenant's requests are counted together, whoever of it makes them; requests without a
-    credential, or with a bad one, by the client's address.
+    credential, or with a bad one, by the client's address, an IPv6 one by its /64.
     """
 
     credentials: Credentials
@@ -107,7 +108,7 @@ class Admission:
         )
 
     async def _charge_address(self, request: FastRequest) -> None:
-        await self._charge(request, "address:" + request.client_ip, self.anonymous)
+        await self._charge(request, "address:" + site_of(request.client_ip), self.anonymous)
 
     async def _charge(self, request: FastRequest, subject: str, limit: Limit) -> None:
         decision = self.limiter.take(subject, limit)
