@@ -25,6 +25,7 @@ from caas.runtime.operations import SERVICE_SECRET, Requirement, operation
 from caas.runtime.peers import PeerTrust, is_loopback
 from caas.runtime.problems import Style
 from caas.runtime.service_auth import ServiceAuthenticationError
+from caas.runtime.time_limit import TimeLimit
 from caas_observability import metrics
 
 READY_PATH = "/internal/ready"
@@ -174,7 +175,7 @@ async def _probe(probe: Probe) -> DependencyCheck:
     started = time.perf_counter()
     state: State = "up"
     try:
-        async with asyncio.timeout(PROBE_MAX_S):
+        async with TimeLimit(PROBE_MAX_S):
             await probe()
     except Exception:  # noqa: BLE001 - whatever a driver raises means that it is down
         state = "down"

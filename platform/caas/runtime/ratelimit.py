@@ -18,6 +18,7 @@ import msgspec
 import redis.exceptions
 
 from caas.kernel.errors import RateLimitedError
+from caas.runtime.time_limit import TimeLimit
 
 LEASES_MAX = 50_000
 PRUNE_EVERY = 1_024
@@ -283,7 +284,7 @@ class RateLimiter:
             owed,
         ]
         try:
-            async with asyncio.timeout(self._answer_max_s):
+            async with TimeLimit(self._answer_max_s):
                 answer = await self._lease_script(keys=[KEY_PREFIX + subject], args=args)
         except (redis.exceptions.RedisError, OSError, TimeoutError):
             self._retry_at = self._monotonic() + RETRY_REDIS_AFTER_S

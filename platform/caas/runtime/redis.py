@@ -1,6 +1,5 @@
 """Redis (or Valkey) clients: safe defaults, client spans, and a probe for readiness."""
 
-import asyncio
 from collections.abc import Awaitable
 from typing import Any, TypeVar, cast
 
@@ -10,6 +9,7 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
+from caas.runtime.time_limit import TimeLimit
 from caas_observability.context import current_scope
 from caas_observability.tracing import start_span
 
@@ -71,7 +71,7 @@ class TracedPipeline(Pipeline):
 
 async def _bounded(answer: Awaitable[T]) -> T:
     try:
-        async with asyncio.timeout(COMMAND_MAX_S):
+        async with TimeLimit(COMMAND_MAX_S):
             return await answer
     except TimeoutError:
         raise redis.exceptions.TimeoutError("no answer in time") from None

@@ -1,8 +1,9 @@
 """Revocations, pushed: every instance follows one Redis stream and answers from memory.
 
 An ended session is refused everywhere as soon as its entry is read, which takes the time of
-a network hop. An instance that can't hear the stream does not guess: after `DEAF_AFTER_S`
-without a reply it answers 503 instead of accepting a token that may have been revoked.
+a network hop. An instance that can't hear the stream does not guess: `DEAF_AFTER_S` after the
+last question that was answered it says 503 instead of accepting a token that may have been
+revoked. After a pause of the process itself the next answer is a moment away, and awaited.
 """
 
 import asyncio
@@ -22,11 +23,13 @@ from caas.contracts.auth import (
     SessionsRevoked,
 )
 from caas.kernel.errors import UnavailableError
+from caas.runtime.time_limit import TimeLimit
 from caas_observability.logs import get_logger
 
 HEARTBEAT_MS = 250
 READ_TIMEOUT_S = 0.75
 DEAF_AFTER_S = 1.0
+WORD_AWAITED_S = 0.5
 RECONNECT_DELAY_S = 0.1
 READ_BATCH_ENTRIES = 1000
 RETAINED_S = CLIENT_TTL_S + 300
@@ -62,6 +65,8 @@ class RevocationLog:
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._heard_s = float("-inf")
+        self._word = asyncio.Event()
+        self._lost = True
         self._revoked: set[str] = set()
         self._expiries: deque[tuple[float, str]] = deque()
 
@@ -69,25 +74,57 @@ class RevocationLog:
         """Tell whether the session ended.
 
         Raises:
-            RevocationsUnknownError: Nothing was heard for `DEAF_AFTER_S`.
+            RevocationsUnknownError: What was heard last is over `DEAF_AFTER_S` old.
         """
         if self._monotonic() - self._heard_s > DEAF_AFTER_S:
             raise RevocationsUnknownError
         return session_id in self._revoked
+
+    async def known(self) -> None:
+        """Return when answers can be given, which may be after the stream's next word.
+
+        Raises:
+            RevocationsUnknownError: The stream is lost, or silent for `WORD_AWAITED_S`.
+        """
+        if self.live:
+            return
+        if not self._lost:
+            self._word.clear()
+            with contextlib.suppress(TimeoutError):
+                async with TimeLimit(WORD_AWAITED_S):
+                    await self._word.wait()
+        if not self.live:
+            raise RevocationsUnknownError
 
     @property
     def live(self) -> bool:
         """Whether answers can be given at present."""
         return self._monotonic() - self._heard_s <= DEAF_AFTER_S
 
-    def heard(self) -> None:
-        """Note that everything published so far has been applied; forget what is too old."""
+    def now_s(self) -> float:
+        """Return the time that `heard` takes."""
+        return self._monotonic()
+
+    def heard(self, as_of_s: float | None = None) -> None:
+        """Note that all that was published before *as_of_s* is applied; forget what is too old.
+
+        Args:
+            as_of_s: A time of `now_s`; None is now.
+        """
         now_s = self._monotonic()
-        self._heard_s = now_s
+        self._heard_s = now_s if as_of_s is None else as_of_s
+        self._lost = False
+        if self.live:
+            self._word.set()
         for _ in range(PRUNED_PER_HEARTBEAT_MAX):
             if not self._expiries or self._expiries[0][0] > now_s:
                 break
             self._revoked.discard(self._expiries.popleft()[1])
+
+    def lost(self) -> None:
+        """Note that the stream can't be read at present: nobody need wait for its next word."""
+        self._lost = True
+        self._word.set()
 
     def revoke(self, session_ids: Sequence[str]) -> None:
         """Refuse these sessions until their last token has expired.
@@ -179,17 +216,17 @@ class RevocationFeed:
 
     async def probe(self) -> None:
         """Raise `RevocationsUnknownError` when the stream is not heard: a readiness check."""
-        if not self._log.live:
-            raise RevocationsUnknownError
+        await self._log.known()
 
     async def _follow(self) -> None:
         # Python 3.11's `wait_for`, in the driver, may lose a cancellation (gh-86296).
         while not self._stopping:
             try:
-                async with asyncio.timeout(READ_TIMEOUT_S):
+                async with TimeLimit(READ_TIMEOUT_S):
                     await self._read(await self._read_up_to())
             except (RedisError, OSError, TimeoutError, UnavailableError):
                 self._connected = False
+                self._log.lost()
                 await asyncio.sleep(RECONNECT_DELAY_S)
 
     async def _read_up_to(self) -> bytes | str:
@@ -220,9 +257,14 @@ class RevocationFeed:
         return f"{(seconds - RETAINED_S) * 1000}-0"
 
     async def _read(self, after: bytes | str) -> None:
-        """Apply what is new after that entry; an empty reply is a heartbeat."""
+        """Apply what is new after that entry; an empty reply is a heartbeat.
+
+        It proves nothing about the time after it was written, and may have lain in the socket
+        while this process stood still: what counts is when it was asked for.
+        """
         self._last_id = after
-        block_ms = HEARTBEAT_MS if self._connected else None
+        block_ms = HEARTBEAT_MS if self._connected and self._log.live else None
+        asked_s = self._log.now_s()
         replies = await self._redis.xread(
             {REVOCATION_STREAM: after}, count=READ_BATCH_ENTRIES, block=block_ms
         )
@@ -231,7 +273,7 @@ class RevocationFeed:
             self._apply(fields)
             self._last_id = entry_id
         if len(entries) < READ_BATCH_ENTRIES:
-            self._log.heard()
+            self._log.heard(asked_s)
             self._first.set()
             if not self._connected:
                 self._connected = True
@@ -292,7 +334,7 @@ class RevocationPublisher:
         cause: Exception | None = None
         for _ in range(PUBLISH_ATTEMPTS):
             try:
-                async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+                async with TimeLimit(PUBLISH_TIMEOUT_S):
                     await self._append(payload)
             except (RedisError, OSError, TimeoutError) as error:
                 cause = error

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from caas.contracts.auth import AUDIENCE, ISSUER, Claims, PublicJwk, TokenType
 from caas.kernel.clock import Clock
-from caas.kernel.errors import UnauthenticatedError
+from caas.kernel.errors import UnauthenticatedError, UnavailableError
 
 TOKEN_MAX_BYTES = 4096
 CLOCK_LEEWAY_S = 5
@@ -55,6 +55,10 @@ class RevocationView(Protocol):
 
     def is_revoked(self, session_id: str) -> bool:
         """Tell whether the session ended; raise `UnavailableError` when that is not known."""
+        ...
+
+    async def known(self) -> None:
+        """Wait a moment until that is known; raise `UnavailableError` when it can't be."""
         ...
 
 
@@ -203,12 +207,11 @@ class TokenVerifier:
         self._decode_not_before = msgspec.json.Decoder(_NotBefore).decode
 
     def verify_cached(self, token: str) -> Claims | None:
-        """Return the claims of a token verified before, or None when it must be verified.
+        """Return the claims of a token verified before, or None when `verify` has to be awaited.
 
         Raises:
             InvalidTokenError: It has expired since.
             SessionInvalidError: Its session has ended since.
-            UnavailableError: Revocations can't be heard at present.
         """
         if self._generation != self._keys.generation:
             self._verified.clear()
@@ -219,7 +222,11 @@ class TokenVerifier:
         if seen.exp_ms <= self._clock.now_ms():
             del self._verified[token]
             raise InvalidTokenError
-        if self._revocations.is_revoked(seen.session_id):
+        try:
+            revoked = self._revocations.is_revoked(seen.session_id)
+        except UnavailableError:
+            return None
+        if revoked:
             raise SessionInvalidError
         return seen.claims
 
@@ -233,7 +240,9 @@ class TokenVerifier:
         """
         claims = self.verify_cached(token)
         if claims is None:
-            claims = await self.authenticate(token)
+            seen = self._verified.get(token)
+            claims = await self.authenticate(token) if seen is None else seen.claims
+            await self._revocations.known()
             if self._revocations.is_revoked(claims.session_id):
                 raise SessionInvalidError
             self._remember(token, claims)

@@ -88,6 +88,9 @@ class MemoryAnnouncer:
         announced = (e.session_ids for e in self.events if isinstance(e, SessionsRevoked))
         return session_id in chain.from_iterable(announced)
 
+    async def known(self) -> None:
+        """Return: what was announced is known at once."""
+
 
 @dataclass(slots=True)
 class FakeAuth:

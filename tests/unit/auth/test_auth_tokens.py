@@ -1,5 +1,7 @@
 """Local verification: memory, keys that come and go, revocations, and being deaf."""
 
+import asyncio
+
 import jwt
 import msgspec
 import pytest
@@ -154,7 +156,9 @@ async def test_deaf_verifier_says_so_instead_of_yes(issuer: Issuer) -> None:
     issuer.seconds += DEAF_AFTER_S
     await issuer.verifier.verify(token)
     issuer.seconds += 0.001
+    issuer.log.lost()
 
+    assert issuer.verifier.verify_cached(token) is None
     with pytest.raises(RevocationsUnknownError):
         await issuer.verifier.verify(token)
     with pytest.raises(RevocationsUnknownError):
@@ -162,6 +166,26 @@ async def test_deaf_verifier_says_so_instead_of_yes(issuer: Issuer) -> None:
 
     issuer.log.heard()
     await issuer.verifier.verify(token)
+
+
+async def test_verifier_awaits_the_next_word_after_a_pause(issuer: Issuer) -> None:
+    """Of a remembered token and of a new one; what the word says counts."""
+    known, ended = issuer.token(), issuer.token(claims=issuer.claims(session_id="ended"))
+    fresh = issuer.token(claims=issuer.claims(jti="j2"))
+    for token in (known, ended):
+        await issuer.verifier.verify(token)
+    issuer.seconds += 10 * DEAF_AFTER_S
+    asked = [asyncio.create_task(issuer.verifier.verify(t)) for t in (known, fresh, ended)]
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in asked)
+
+    issuer.log.revoke(["ended"])
+    issuer.log.heard()
+
+    first, second, third = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(first, Claims)
+    assert isinstance(second, Claims)
+    assert isinstance(third, SessionInvalidError)
 
 
 def test_log_forgets_an_end_when_its_last_token_has_expired() -> None:

@@ -16,6 +16,7 @@ from caas.runtime.client.errors import (
     UpstreamTimeoutError,
 )
 from caas.runtime.client.limits import ClientLimits
+from caas.runtime.time_limit import TimeLimit
 
 SWEEP_BUSY_S = 0.02
 SWEEP_IDLE_S = 1.0
@@ -106,7 +107,7 @@ class Pool:
         timeout_s = max(0.0, min(self._limits.connect_s, due - loop.time()))
         self._connecting += 1
         try:
-            async with asyncio.timeout(timeout_s):
+            async with TimeLimit(timeout_s):
                 _, connection = await loop.create_connection(
                     lambda: Connection(self, loop, self.origin, self._limits),
                     self._host,
