@@ -110,6 +110,25 @@ class TelemetryMetrics:
             yield family
 
 
+class SamplingMetrics:
+    """What callers asked of sampling and did not get."""
+
+    def __init__(self, read: Callable[[], dict[str, float]]) -> None:
+        """Read with *read* how often each kind of wish was refused: `forced`, `flush`."""
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the metric family; called by the registry."""
+        family = CounterMetricFamily(
+            "caas_trace_wishes_refused",
+            "Requests whose caller wanted them recorded, or flushed, beyond the limit.",
+            labels=("wish",),
+        )
+        for wish, value in self._read().items():
+            family.add_metric((wish,), value)
+        yield family
+
+
 http_server = HttpServerMetrics()
 REGISTRY.register(http_server)
 ProcessCollector(registry=REGISTRY)
@@ -127,6 +146,18 @@ def show_exporter(read: Callable[[], dict[str, dict[str, float]]]) -> None:
         REGISTRY.unregister(_exporter)
     _exporter = TelemetryMetrics(read)
     REGISTRY.register(_exporter)
+
+
+_sampling: SamplingMetrics | None = None
+
+
+def show_sampling(read: Callable[[], dict[str, float]]) -> None:
+    """Show what sampling refused among the metrics, in place of an earlier sampler's."""
+    global _sampling  # noqa: PLW0603 - one per process
+    if _sampling is not None:
+        REGISTRY.unregister(_sampling)
+    _sampling = SamplingMetrics(read)
+    REGISTRY.register(_sampling)
 
 
 def render() -> bytes:

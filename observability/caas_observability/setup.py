@@ -63,6 +63,7 @@ def configure(service_name: str, service_version: str, environ: Mapping[str, str
     logs.install(logs.Sink(name, level=environ.get("CAAS_LOG_LEVEL") or "info", queue=queue))
     logs.bridge_stdlib()
     logs.configure_structlog()
+    metrics.show_sampling(sampler.refused)
     if exporter is not None:
         metrics.show_exporter(exporter.figures)
     _configured = (os.getpid(), Telemetry(name, exporter, queue))

@@ -320,7 +320,8 @@ def start_server_span(
 
     Sampling is decided from the caller's flags, or from a fresh trace id, before any object is
     made. A sampled request whose `tracestate` has the member `caas=flush` is an end marker:
-    everything queued is exported right after its span ended.
+    everything queued is exported right after its span ended. Whoever calls may ask for either,
+    so both are bounded; see `caas_observability.sampling`.
 
     Args:
         name: `METHOD route`, or the method alone until the route is known.
@@ -329,22 +330,27 @@ def start_server_span(
         attributes_lazy: Called for a recording span only.
     """
     recorder = _recorder
-    queue = recorder.queue
+    queue, sampler = recorder.queue, recorder.sampler
     previous = CURRENT.get()
+    flush = False
     remote = None if traceparent is None else context.split_traceparent(traceparent)
     if remote is None:
         trace_id, span_id = context.new_ids()
         parent_span_id, state = "", ""
-        sampled = queue is not None and recorder.sampler.root(trace_id)
+        sampled = queue is not None and sampler.root(trace_id)
     else:
         trace_id, parent_span_id, sampled = remote
         state = context.clean_tracestate(tracestate) if tracestate else ""
         if queue is None:
+            # Not recorded here; it is in the log all the same, and in who is called next.
+            sampled = sampled and sampler.forced.take()
             span = Span(trace_id, parent_span_id, sampled, previous, state)
             CURRENT.set(span)
             return span
+        if sampled and tracestate:
+            flush = context.asks_flush(tracestate) and sampler.flushes.take()
         # Unsampled, the caller's span id stands: there will be no span to put in between.
-        sampled, span_id = recorder.sampler.child(trace_id, sampled), parent_span_id
+        sampled, span_id = flush or sampler.child(trace_id, sampled), parent_span_id
     if queue is None or not sampled:
         span = Span(trace_id, span_id, False, previous, state)  # noqa: FBT003
         CURRENT.set(span)
@@ -354,7 +360,7 @@ def start_server_span(
         tracestate=state,
         attributes=None if attributes_lazy is None else attributes_lazy(),
     )  # fmt: skip
-    recording.flush = remote is not None and bool(tracestate) and context.asks_flush(tracestate)
+    recording.flush = flush
     return _activated(recording)
 
 

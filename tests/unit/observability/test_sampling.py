@@ -3,7 +3,13 @@
 import pytest
 
 from caas_observability import context
-from caas_observability.sampling import Sampler, sampler_from_env
+from caas_observability.sampling import (
+    BURST_S,
+    FORCED_PER_S,
+    Sampler,
+    TokenBucket,
+    sampler_from_env,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +60,51 @@ def test_a_misspelt_sampler_stops_the_start(environ: dict[str, str]) -> None:
     """Silently recording everything, or nothing, would be found out too late."""
     with pytest.raises(ValueError, match=r"OTEL|ratio|float"):
         sampler_from_env(environ)
+
+
+def test_a_bucket_grants_its_rate_and_what_was_left_unused() -> None:
+    """Never more, however it is asked; refusals are counted."""
+    now = 0.0
+    bucket = TokenBucket(5, lambda: now)
+    assert sum(bucket.take() for _ in range(500)) == 5 * BURST_S
+    assert bucket.refused == 450
+    for _ in range(10):
+        now += 0.5
+        assert sum(bucket.take() for _ in range(500)) in {2, 3}
+    now += 10 * BURST_S
+
+    assert sum(bucket.take() for _ in range(500)) == 5 * BURST_S
+
+
+@pytest.mark.parametrize("parent_based", [True, False])
+@pytest.mark.parametrize("chosen", ["0" * 31 + "1", "f" * 16 + "0" * 16])
+def test_callers_obtain_no_more_than_the_limit(chosen: str, *, parent_based: bool) -> None:
+    """Neither by the flag nor by an id that a ratio says yes to."""
+    sampler = Sampler(ratio=0.01, parent_based=parent_based, forced_per_s=3)
+    sampler.forced = TokenBucket(3, lambda: 0.0)
+    flood = 20_000
+
+    recorded = sum(sampler.child(chosen, True) for _ in range(flood))  # noqa: FBT003
+
+    # The limit, and by lot the ratio: 200 of the flood, 14 the standard deviation.
+    assert 3 * BURST_S + 100 < recorded < 3 * BURST_S + 300
+    assert sampler.refused()["forced"] == flood - 3 * BURST_S
+
+
+def test_nothing_is_refused_where_everything_is_recorded_anyway() -> None:
+    """Such a sampler is the operator's wish, not a caller's."""
+    sampler = Sampler(forced_per_s=1)
+
+    assert all(sampler.child(context.new_trace_id(), True) for _ in range(1000))  # noqa: FBT003
+    assert sampler.refused() == {"forced": 0, "flush": 0}
+
+
+def test_the_limit_is_read_from_the_environment() -> None:
+    """A word there stops the start; zero lets no caller force anything."""
+    environ = {"OTEL_TRACES_SAMPLER": "parentbased_always_off", "CAAS_TRACE_FORCED_PER_S": "0"}
+
+    assert not sampler_from_env(environ).child(context.new_trace_id(), True)  # noqa: FBT003
+    assert sampler_from_env({}).forced.per_s == FORCED_PER_S
+    for wrong in ("many", "-1", "1.5"):
+        with pytest.raises(ValueError, match="CAAS_TRACE_FORCED_PER_S"):
+            sampler_from_env({"CAAS_TRACE_FORCED_PER_S": wrong})

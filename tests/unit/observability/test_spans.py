@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from caas_observability import context, tracing
-from caas_observability.sampling import Sampler
+from caas_observability.sampling import Sampler, TokenBucket
 from caas_observability.signals import SignalQueue
 from caas_observability.tracing import Recorder, RecordingSpan, start_server_span, start_span
 
@@ -227,3 +227,65 @@ def test_a_marker_needs_a_trace_to_be_found_by(queue: SignalQueue) -> None:
     start_server_span("GET", tracestate=b"caas=flush").end()
 
     assert woken == []
+
+
+def _bounded(forced: int, flushes: int) -> Sampler:
+    """Return a sampler without roots, whose clock stands still."""
+    sampler = Sampler(ratio=0.0)
+    sampler.forced = TokenBucket(forced, lambda: 0.0)
+    sampler.flushes = TokenBucket(flushes, lambda: 0.0)
+    return sampler
+
+
+def test_a_flood_of_sampled_requests_is_bounded_and_hides_no_marker() -> None:
+    """What is over the limit is an unsampled request; markers have a limit of their own."""
+    queue = SignalQueue()
+    woken: list[int] = []
+    queue.wake = lambda: woken.append(1)
+    replaced = tracing.install(Recorder(queue, _bounded(1, 1)))
+    try:
+        flags = []
+        for _ in range(15):
+            with start_server_span("GET", traceparent=SAMPLED) as span:
+                flags.append(span.traceparent()[-2:])
+        markers = []
+        for _ in range(15):
+            with start_server_span("GET", traceparent=SAMPLED, tracestate="caas=flush") as span:
+                markers.append(span.recording)
+    finally:
+        tracing.install(replaced)
+
+    assert flags == ["01"] * 10 + ["00"] * 5
+    assert markers == [True] * 10 + [False] * 5
+    assert len(woken) == 10
+    assert len(queue) == 20
+
+
+def test_a_marker_too_many_is_an_ordinary_request() -> None:
+    """It is recorded like any other, and exported in its turn."""
+    queue = SignalQueue()
+    woken: list[int] = []
+    queue.wake = lambda: woken.append(1)
+    replaced = tracing.install(Recorder(queue, _bounded(10, 0)))
+    try:
+        start_server_span("GET", traceparent=SAMPLED, tracestate="caas=flush").end()
+    finally:
+        tracing.install(replaced)
+
+    assert woken == []
+    assert len(queue) == 1
+
+
+def test_without_an_exporter_the_flag_is_passed_on_up_to_the_limit() -> None:
+    """Sampled requests are logged one by one, and recorded by whoever is called next."""
+    replaced = tracing.install(Recorder(None, _bounded(1, 0)))
+    try:
+        flags = []
+        for _ in range(15):
+            with start_server_span("GET", traceparent=SAMPLED) as span:
+                assert span.span_id == PARENT
+                flags.append(span.sampled)
+    finally:
+        tracing.install(replaced)
+
+    assert flags == [True] * 10 + [False] * 5
