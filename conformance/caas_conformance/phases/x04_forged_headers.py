@@ -11,6 +11,7 @@ PHASE = Phase(
 )
 
 LISTED_ADDRESS = "203.0.113.5"
+OPERATORS_PATHS = ("/internal/health/detailed", "/internal/metrics")
 
 
 @PHASE.case(
@@ -263,3 +264,30 @@ async def secrets_are_not_repeated(t: CaseContext) -> None:
         check.status(accepted, 201)
         check.matches(accepted.at("api_key"), ops.API_KEY)
         check.lacks(accepted.text, canary)
+
+
+@PHASE.case(
+    "X04.09",
+    "A rebound name opens no operator's page",
+    proves="A web page whose name was made to mean this machine reads no metrics from it.",
+    requirements=["SEC-HDR-04"],
+    baseline=[2, 3],
+    tags=["negative"],
+)
+async def rebound_name_is_no_insider(t: CaseContext) -> None:
+    """Red when whoever connects from this machine is believed, whatever host they ask for."""
+    hosts = {"foreign": "rebound.example.net", "lookalike": "127.0.0.1.example.net:3000"}
+    for service in t.service_names:
+        for path in OPERATORS_PATHS:
+            what = f"{service}-{path.rpartition('/')[2]}"
+            for name, host in hosts.items():
+                answer = await t.service(service).get(path, headers={"host": host})
+                with t.check(f"refused-{what}-{name}", f"{service}: {path} as {host}") as check:
+                    check.problem(answer, 401)
+                    check.lacks(answer.text, "http_server_request_duration")
+            insider = await t.service(service).get(
+                path, headers={"host": hosts["foreign"], **t.service_secret()}
+            )
+            with t.check(f"told-{what}", "while a service is told, under any name") as check:
+                check.status(insider, 200)
+                check.between(insider.size, 100, 1_000_000)

@@ -22,7 +22,7 @@ from caas.kernel import wire
 from caas.kernel.clock import Clock, rfc3339
 from caas.runtime.fast import FastRequest
 from caas.runtime.operations import SERVICE_SECRET, Requirement, operation
-from caas.runtime.peers import PeerTrust, is_loopback
+from caas.runtime.peers import PeerTrust, is_loopback, names_loopback
 from caas.runtime.problems import Style
 from caas.runtime.service_auth import ServiceAuthenticationError
 from caas.runtime.time_limit import TimeLimit
@@ -249,11 +249,16 @@ def require_insider(request: FastRequest, trust: PeerTrust) -> None:
     """Let only this machine and holders of the service secret pass.
 
     A proxy on this machine makes everybody's peer a loopback address, so forwarded requests
-    don't count as local.
+    don't count as local; nor do a browser's for a page whose name was made to mean this machine.
 
     Raises:
         ServiceAuthenticationError: Neither is the case.
     """
-    local = is_loopback(request.peer) and not any(n in request.fields for n in _FORWARDING)
+    fields = request.fields
+    local = (
+        is_loopback(request.peer)
+        and names_loopback(fields.get(b"host", b""))
+        and not any(name in fields for name in _FORWARDING)
+    )
     if not local and not trust.shows_secret(request.fields):
         raise ServiceAuthenticationError

@@ -38,6 +38,18 @@ def is_loopback(text: str) -> bool:
     return address is not None and address.is_loopback
 
 
+def names_loopback(host: bytes) -> bool:
+    """Tell whether a `Host` header names this machine itself, with or without a port.
+
+    A browser that a foreign name was resolved to loopback for (DNS rebinding) says the name.
+    """
+    text = host.decode("latin-1").lower()
+    name = text if text.endswith("]") else text.rpartition(":")[0] or text
+    if name.startswith("[") and name.endswith("]"):
+        return is_loopback(name[1:-1])
+    return name == "localhost" or (":" not in name and is_loopback(name))
+
+
 @lru_cache(ADDRESS_CACHE_MAX)
 def site_of(text: str) -> str:
     """Return what one caller holds one of, for limits: an IPv4 address or an IPv6 /64.

@@ -339,11 +339,23 @@ async def test_a_health_probe_that_hangs_is_down(
 
 
 async def test_insides_are_for_insiders(demo: Any) -> None:
-    """This machine, or the service secret; a forwarded request is not from this machine."""
+    """This machine under its own name, or the service secret; forwarded is not from here."""
     forwarded = b"X-Forwarded-For: 203.0.113.9\r\n"
     secret = b"X-Service-Secret: " + SECRET + b"\r\n"
 
+    async def ask(target: str, host: bytes, headers: bytes = b"") -> int:
+        line = f"GET {target} HTTP/1.1\r\n".encode()
+        answer = await demo.raw(line + b"Host: " + host + b"\r\n" + headers + b"\r\n")
+        status: int = answer.status
+        return status
+
     for target in ("/internal/metrics", "/internal/health/detailed"):
-        assert (await demo.get(target)).status == 200
-        assert (await demo.get(target, forwarded)).status == 401
-        assert (await demo.get(target, forwarded + secret)).status == 200
+        for here in (b"localhost:3000", b"127.0.0.1:3000", b"[::1]"):
+            assert await ask(target, here) == 200
+            assert await ask(target, here, forwarded) == 401
+            assert await ask(target, here, forwarded + secret) == 200
+        # What a browser sends for a page whose name was made to mean this machine.
+        assert await ask(target, b"rebound.example:3000") == 401
+        assert await ask(target, b"rebound.example:3000", secret) == 200
+    for probed in ("/health", "/internal/health", "/internal/ready"):
+        assert await ask(probed, b"10.0.0.7:3000") == 200

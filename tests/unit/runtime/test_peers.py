@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caas.runtime.peers import IPV6_SITE_BITS, site_of
+from caas.runtime.peers import IPV6_SITE_BITS, names_loopback, site_of
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,24 @@ def test_neighbours_are_one_caller(address: ipaddress.IPv6Address, host: int) ->
 def test_each_ipv4_address_is_a_caller(address: ipaddress.IPv4Address) -> None:
     """Many people share one, but none has two for free."""
     assert site_of(str(address)) == str(address)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:3000", "127.0.0.1", "127.0.0.1:3000", "127.9.9.9", "[::1]", "[::1]:80",
+     "[::ffff:127.0.0.1]:80"],
+)  # fmt: skip
+def test_hosts_that_are_this_machine(host: str) -> None:
+    """Names that no name server is asked about, and addresses."""
+    assert names_loopback(host.encode())
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "evil.example", "evil.example:3000", "127.0.0.1.evil.example", "localhost.evil.example",
+     "localhost@evil.example", "evil.example:127.0.0.1", ":127.0.0.1", "192.0.2.1", "[2001:db8::1]",
+     "[::1].evil.example", "[::1", "::1", "::1:80", "2130706433", "0x7f.1", "\xe4", "[localhost]"],
+)  # fmt: skip
+def test_hosts_that_are_not(host: str) -> None:
+    """Whatever name an attacker can have resolved to loopback."""
+    assert not names_loopback(host.encode("latin-1"))
