@@ -72,7 +72,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
                 "service_secret": read_secret(
                     env, "CAAS_SERVICE_SECRET", development=DEVELOPMENT_SERVICE_SECRET
                 ),
-                "trusted_proxies": _networks(env.get("CAAS_TRUSTED_PROXIES", "")),
+                "trusted_proxies": trusted_proxies(env),
                 "cors_origins": _listed(env.get("CAAS_CORS_ORIGINS", "")),
             },
             cls,
@@ -115,6 +115,15 @@ def read_section(env: Mapping[str, str], prefix: str, kind: type[Settings]) -> S
     return _convert(found, kind, prefix + "*")
 
 
+def trusted_proxies(env: Mapping[str, str]) -> list[str]:
+    """Return the networks of `CAAS_TRUSTED_PROXIES`; raise `SettingsError` when one is none."""
+    listed = _listed(env.get("CAAS_TRUSTED_PROXIES", ""))
+    try:
+        return [str(ipaddress.ip_network(part, strict=False)) for part in listed]
+    except ValueError as error:
+        raise SettingsError(f"CAAS_TRUSTED_PROXIES: {error}") from error
+
+
 def _convert(found: Mapping[str, object], kind: type[Settings], where: str) -> Settings:
     try:
         return msgspec.convert(found, kind, strict=False)
@@ -124,10 +133,3 @@ def _convert(found: Mapping[str, object], kind: type[Settings], where: str) -> S
 
 def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _networks(text: str) -> list[str]:
-    try:
-        return [str(ipaddress.ip_network(part, strict=False)) for part in _listed(text)]
-    except ValueError as error:
-        raise SettingsError(f"CAAS_TRUSTED_PROXIES: {error}") from error

@@ -16,7 +16,7 @@ import msgspec
 import uvloop
 
 from caas.kernel.clock import SystemClock, rfc3339
-from caas.runtime.server import HttpServer, Lifespan
+from caas.runtime.server import HttpServer, Lifespan, ServerLimits
 from caas.stack.log_files import LogFile
 from caas.stack.tied_exec import die_with_parent
 from caas_observability.redaction import Redactor, is_secret_name
@@ -102,7 +102,7 @@ async def _serve(plan: ServingPlan, log: LogFile) -> None:
         return
     gc.collect()
     gc.freeze()
-    server = HttpServer(app)
+    server = HttpServer(app, ServerLimits.from_env(plan.environment))
     await server.start(plan.listener)
     rotating = asyncio.create_task(_rotate(log))
     await stopping.wait()

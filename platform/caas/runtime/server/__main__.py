@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
@@ -13,6 +14,7 @@ import click
 import uvloop
 
 from caas.runtime.server.lifespan import Lifespan
+from caas.runtime.server.limits import ServerLimits
 from caas.runtime.server.server import BACKLOG, HttpServer
 
 
@@ -31,10 +33,11 @@ def main(factory: str, host: str, port: int, grace_s: float) -> None:
     except OSError as error:
         click.echo(f"cannot listen on {host}:{port}: {error.strerror}", err=True)
         sys.exit(3)
-    uvloop.run(serve(make(), listener, grace_s=grace_s))
+    limits = ServerLimits.from_env(os.environ)
+    uvloop.run(serve(make(), listener, limits, grace_s=grace_s))
 
 
-async def serve(app: Any, listener: socket.socket, *, grace_s: float) -> None:
+async def serve(app: Any, listener: socket.socket, limits: ServerLimits, *, grace_s: float) -> None:
     """Serve *app* until a signal; raises what its start-up raises."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -43,7 +46,7 @@ async def serve(app: Any, listener: socket.socket, *, grace_s: float) -> None:
     await lifespan.startup()
     gc.collect()
     gc.freeze()
-    server = HttpServer(app)
+    server = HttpServer(app, limits)
     await server.start(listener)
     await stopping.wait()
     await server.stop(grace_s=grace_s)

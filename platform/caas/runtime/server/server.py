@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import socket
+from collections import Counter
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
 from email.utils import formatdate
 from functools import partial
+from ipaddress import ip_network
 from types import coroutine
 from typing import Any
 
+from caas.runtime.peers import parse_address, site_of
 from caas.runtime.server.connection import ServerConnection
 from caas.runtime.server.exchange import Exchange, Running
 from caas.runtime.server.limits import ServerLimits
@@ -37,7 +40,9 @@ class HttpServer:
         self.limits = limits or ServerLimits()
         self.stopping = False
         self.loop: asyncio.AbstractEventLoop
-        self._connections: set[ServerConnection] = set()
+        self._connections: dict[ServerConnection, str] = {}  # with the site that each counts for
+        self._by_site: Counter[str] = Counter()
+        self._shared = tuple(map(ip_network, self.limits.shared_addresses))
         self._running: Running = {}
         self._runs_at_once = getattr(app, "runs_at_once", _never)
         self._listener: asyncio.Server | None = None
@@ -86,17 +91,35 @@ class HttpServer:
     # --- what connections call --------------------------------------------------------------
 
     def opened(self, connection: ServerConnection) -> bool:
-        """Take the connection in; False when there are too many."""
-        if len(self._connections) >= self.limits.connections_max or self.stopping:
+        """Take the connection in; False when there are too many, in all or of its client."""
+        limits = self.limits
+        if len(self._connections) >= limits.connections_max or self.stopping:
             return False
-        self._connections.add(connection)
+        site = self._site_of(connection)
+        if site:
+            if self._by_site[site] >= limits.connections_per_address_max:
+                return False
+            self._by_site[site] += 1
+        self._connections[connection] = site
         return True
 
     def closed(self, connection: ServerConnection) -> None:
         """Forget the connection."""
-        self._connections.discard(connection)
+        site = self._connections.pop(connection, "")
+        if site:
+            self._by_site[site] -= 1
+            if not self._by_site[site]:
+                del self._by_site[site]
         if self._one_closed is not None:
             self._one_closed.set()
+
+    def _site_of(self, connection: ServerConnection) -> str:
+        """Return whose connections are counted together; empty when they are not."""
+        client = connection._client  # noqa: SLF001 - set before it asks to be taken in
+        address = None if client is None else parse_address(client[0])
+        if client is None or address is None or any(address in net for net in self._shared):
+            return ""
+        return site_of(client[0])
 
     def begun(self, exchange: Exchange, *, at_once: bool) -> None:
         """Run the exchange in a task; or, *at_once* and if the application likes, right now."""
