@@ -66,6 +66,7 @@ class RevocationLog:
         self._monotonic = monotonic
         self._heard_s = float("-inf")
         self._word = asyncio.Event()
+        self._awaiting: asyncio.Task[None] | None = None
         self._lost = True
         self._revoked: set[str] = set()
         self._expiries: deque[tuple[float, str]] = deque()
@@ -83,18 +84,30 @@ class RevocationLog:
     async def known(self) -> None:
         """Return when answers can be given, which may be after the stream's next word.
 
+        May be begun outside of a task, as fast routes are.
+
         Raises:
             RevocationsUnknownError: The stream is lost, or silent for `WORD_AWAITED_S`.
         """
         if self.live:
             return
         if not self._lost:
-            self._word.clear()
-            with contextlib.suppress(TimeoutError):
-                async with TimeLimit(WORD_AWAITED_S):
-                    await self._word.wait()
+            if self._awaiting is None:
+                self._awaiting = asyncio.create_task(self._next_word())
+            await asyncio.shield(self._awaiting)
         if not self.live:
             raise RevocationsUnknownError
+
+    async def _next_word(self) -> None:
+        """Wait for it on behalf of everyone who asks meanwhile."""
+        self._word.clear()
+        try:
+            async with TimeLimit(WORD_AWAITED_S):
+                await self._word.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._awaiting = None
 
     @property
     def live(self) -> bool:

@@ -16,7 +16,8 @@ LATE_S = 0.05
 class TimeLimit:
     """`async with TimeLimit(s)`: as `asyncio.timeout(s)`, begun anew, once, after a pause.
 
-    So a wait ends after two times *seconds* and the pause at the latest.
+    So a wait ends after two times *seconds* and the pause at the latest. For use inside of tasks,
+    as `asyncio.timeout` is.
 
     Raises:
         TimeoutError: the block took longer.

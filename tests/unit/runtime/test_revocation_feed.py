@@ -122,6 +122,23 @@ async def test_after_a_pause_the_next_word_is_awaited(bench: Bench) -> None:
     await asyncio.gather(*waiting, probing)
 
 
+async def test_the_wait_may_begin_outside_of_a_task(bench: Bench) -> None:
+    """As fast routes run, up to the first wait; a time limit alone would refuse to."""
+    bench.seconds += 10 * DEAF_AFTER_S
+    waiting, word = bench.log.known(), asyncio.Event()
+
+    def begin() -> None:
+        waiting.send(None).add_done_callback(lambda _: word.set())
+
+    asyncio.get_running_loop().call_soon(begin)
+    await bench.redis.reply()
+    await bench.redis.reply()
+    await word.wait()
+
+    with pytest.raises(StopIteration):
+        waiting.send(None)
+
+
 async def test_a_lost_stream_is_not_waited_for(bench: Bench) -> None:
     """While Redis is away every request would otherwise take the whole patience."""
     bench.seconds += 10 * DEAF_AFTER_S
