@@ -9,12 +9,19 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from caas.kernel.ids import new_id
 from caas.stack.servers import EmbeddedMongo, EmbeddedRedis
 from caas.stack.servers import free_port as find_free_port
+from caas.testing.patience import PATIENCE_S
+
+# Speed is measured by `make bench`: an example that met a busy machine is no counter-example.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # A marked group runs when its program is on PATH: marker -> program, how to get it.
 PROGRAMS = {
@@ -60,14 +67,24 @@ def server_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def mongodb_url(server_dir: Path) -> Iterator[str]:
-    """Give the URL of a MongoDB replica set of one: `MONGODB_URI`, else an embedded one."""
+    """Give the URL of a MongoDB replica set of one: `MONGODB_URI`, else an embedded one.
+
+    Who uses it waits for a busy machine; tests of outages use servers and URLs of their own.
+    """
     if given := os.environ.get("MONGODB_URI"):
-        yield given
+        yield _patient(given)
         return
     server = EmbeddedMongo(server_dir / "mongodb", server_dir / "logs")
     server.start()
-    yield server.url
+    yield _patient(server.url)
     server.kill()
+
+
+def _patient(mongodb_url: str) -> str:
+    limits = ("connect", "serverSelection", "socket", "waitQueue")
+    options = "&".join(f"{limit}TimeoutMS={PATIENCE_S * 1000:.0f}" for limit in limits)
+    parts = urlsplit(mongodb_url)
+    return f"{mongodb_url}{'&' if parts.query else '?' if parts.path else '/?'}{options}"
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from caas.stack.processes import end_all, is_alive, memory_pss_bytes, wait_gone
 from caas.stack.settings import StackSettings
 from caas.stack.state import StackFile, StateDir
 
-ASK_DEADLINE_S = 2.0
+ASK_DEADLINE_S = 5.0  # a machine that stalled for a moment has not lost its services
 HTTP_OK = 200
 STAGES = 3  # front doors, services, data servers: each may take its stop deadline
 

@@ -16,6 +16,8 @@ import msgspec
 
 POLL_S = 0.02
 PS_DEADLINE_S = 5
+KILLED_WITHIN_S = 10.0
+"""A killed process is gone in a moment, unless the machine stalls or its disk does."""
 LINUX = sys.platform.startswith("linux")
 
 
@@ -38,13 +40,16 @@ def is_alive(record: ProcessRecord) -> bool:
 
 
 def end_all(records: Iterable[ProcessRecord], *, deadline_s: float) -> list[ProcessRecord]:
-    """Ask each to stop, force it after *deadline_s* in total; return those that had to be."""
+    """Ask each to stop, force it after *deadline_s* in total; return those that had to be.
+
+    Those are gone as well when this returns, or `KILLED_WITHIN_S` have passed.
+    """
     asked = [record for record in records if is_alive(record)]
     _signal_all(asked, signal.SIGTERM)
     wait_gone(asked, deadline_s=deadline_s)
     stubborn = [record for record in asked if is_alive(record)]
     _signal_all(stubborn, signal.SIGKILL)
-    wait_gone(stubborn, deadline_s=deadline_s)
+    wait_gone(stubborn, deadline_s=KILLED_WITHIN_S)
     return stubborn
 
 

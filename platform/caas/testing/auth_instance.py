@@ -16,10 +16,10 @@ import msgspec
 
 from caas.kernel.ids import new_id
 from caas.stack.servers import free_port
+from caas.testing.patience import PATIENCE_S
 
 SECRET = "integration-test-service-secret"  # noqa: S105 - of a process that lives for one test
 PEPPER = "5c" * 32
-START_MAX_S = 20.0
 PASSWORD = "Correct-horse-7"  # noqa: S105 - as above
 OK, CREATED = 200, 201
 
@@ -112,7 +112,7 @@ class Instance:
         await self.http.close()
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(self.process.wait(), START_MAX_S)
+            await asyncio.wait_for(self.process.wait(), PATIENCE_S)
 
 
 async def start_instance(
@@ -143,16 +143,23 @@ async def start_instance(
             *command, env=environ, stdout=output, stderr=output
         )
     instance = Instance(process, f"http://127.0.0.1:{port}", log)
-    async with asyncio.timeout(START_MAX_S):
-        while True:
-            if process.returncode is not None:
-                raise RuntimeError(log.read_text())
-            try:
-                if (await instance.send("GET", "/internal/ready")).status == OK:
-                    return instance
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.05)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not await _is_ready(instance):  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.05)
+    except BaseException:
+        await instance.stop()
+        raise
+    return instance
+
+
+async def _is_ready(instance: Instance) -> bool:
+    if instance.process.returncode is not None:
+        raise RuntimeError(instance.log.read_text())
+    try:
+        return (await instance.send("GET", "/internal/ready")).status == OK
+    except aiohttp.ClientError:
+        return False
 
 
 def token_part(token: str, number: int) -> dict[str, Any]:

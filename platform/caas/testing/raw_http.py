@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from caas.runtime.server import HttpServer, ServerLimits
-
-ANSWER_MAX_S = 10.0
+from caas.testing.patience import PATIENCE_S
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -27,17 +26,15 @@ class Client:
 
     async def head(self) -> bytes:
         """Return one answer's head."""
-        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), ANSWER_MAX_S)
+        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
 
     async def answer(self, size: int) -> tuple[bytes, bytes]:
         """Return one answer's head and *size* bytes of body."""
-        return await self.head(), await asyncio.wait_for(
-            self.reader.readexactly(size), ANSWER_MAX_S
-        )
+        return await self.head(), await asyncio.wait_for(self.reader.readexactly(size), PATIENCE_S)
 
     async def rest(self) -> bytes:
         """Return everything until the server closes."""
-        return await asyncio.wait_for(self.reader.read(), ANSWER_MAX_S)
+        return await asyncio.wait_for(self.reader.read(), PATIENCE_S)
 
 
 @dataclass

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from caas.stack.processes import ProcessRecord, record_of
+from caas.testing.patience import PATIENCE_S
 
-COMMAND_DEADLINE_S = 60
+COMMAND_DEADLINE_S = 180
 OUTSIDE = ("MONGODB_URI", "REDIS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
@@ -23,7 +24,7 @@ class StackRunner:
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
         self.environ = {key: value for key, value in os.environ.items() if key not in OUTSIDE}
-        self.environ["CAAS_STOP_DEADLINE_S"] = "5"
+        self.environ["CAAS_STOP_DEADLINE_S"] = "20"
         self.module = ["-m", "caas.testing.echo_stack"]
         self.foreground: list[subprocess.Popen[str]] = []
 
@@ -88,11 +89,11 @@ class StackRunner:
 
 def ask(url: str, path: str = "/") -> Any:
     """GET a JSON body."""
-    with urllib.request.urlopen(url + path, timeout=20) as response:  # noqa: S310  # 127.0.0.1
+    with urllib.request.urlopen(url + path, timeout=PATIENCE_S) as response:  # noqa: S310  # 127.0.0.1
         return msgspec.json.decode(response.read())
 
 
-def until(condition: Callable[[], Any], *, deadline_s: float = 20) -> Any:
+def until(condition: Callable[[], Any], *, deadline_s: float = PATIENCE_S) -> Any:
     """Return the first true value of *condition*; for what another process writes."""
     deadline = time.monotonic() + deadline_s
     while not (value := condition()):

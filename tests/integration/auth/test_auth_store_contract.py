@@ -40,7 +40,7 @@ from caas.testing.auth_stores import (
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
-NOW_MS = 1_700_000_000_000
+NOW_MS = 4_000_000_000_000  # far ahead, so that MongoDB purges nothing as expired in mid-test
 TENANT = TenantId("11111111-1111-4111-8111-111111111111")
 OTHER = TenantId("22222222-2222-4222-8222-222222222222")
 ALICE = UserId("33333333-3333-4333-8333-333333333333")

@@ -14,6 +14,7 @@ from caas.gateway.app import create_app as create_gateway
 from caas.kernel.ids import new_id
 from caas.runtime.client import ClientLimits, Fetched, HttpClient
 from caas.stack.servers import free_port as find_free_port
+from caas.testing.patience import PATIENCE_S
 from caas.testing.serving import serving
 
 PASSWORD = "Test1234!@#$"
@@ -61,7 +62,9 @@ class Door:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.client = HttpClient(url, limits=ClientLimits(first_byte_s=20, total_s=20))
+        self.client = HttpClient(
+            url, limits=ClientLimits(first_byte_s=PATIENCE_S, total_s=PATIENCE_S)
+        )
 
     async def ask(
         self,
@@ -123,7 +126,7 @@ def environment(mongodb_url: str, redis_url: str) -> Environment:
         "CAAS_AUTH_ARGON2_PASSES": "1",
         "CAAS_AUTH_REDIS_PREFIX": database,
         "CAAS_LOG_LEVEL": "critical",
-        "CAAS_GATEWAY_REDIS_ANSWER_S": "10",
+        "CAAS_GATEWAY_REDIS_ANSWER_S": str(PATIENCE_S),
     }
 
 

@@ -20,9 +20,9 @@ from caas.runtime.app import create_service_app
 from caas.runtime.edge import Edge
 from caas.runtime.fast import FastRequest, FastResponse
 from caas.runtime.operations import BEARER, operation
+from caas.testing.patience import PATIENCE_S
 from caas.testing.serving import serving
 
-ANSWER_MAX_S = 5.0
 SPEC = ServiceSpec(name="demo", app="", seed_port=1, profiles=(), url_env="DEMO_URL")
 SECRET = "service-secret-of-the-tests"
 ORIGIN = "https://app.example"
@@ -218,7 +218,7 @@ class Wire:
         """Send *pieces* as they are and read one response."""
         reader, writer = await self.connect()
         try:
-            async with asyncio.timeout(ANSWER_MAX_S):
+            async with asyncio.timeout(PATIENCE_S):
                 for piece in pieces:
                     writer.write(piece)
                     await writer.drain()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from caas.runtime.fast import FastRequest, FastResponse
+from caas.testing.patience import PATIENCE_S
 from caas.testing.serving import serving
 from caas_observability import logs, tracing
 from caas_observability.sampling import Sampler
@@ -36,7 +37,6 @@ SECURITY = {
     "x-xss-protection": "0",
     "cache-control": "no-store",
 }
-EVENT_MAX_S = 5.0
 
 
 @pytest.mark.parametrize("target", ["/items", "/fast", "/raw/x", "/nowhere", "/items/%00", "/bug"])
@@ -133,9 +133,9 @@ async def test_a_proxied_body_streams_both_ways(demo: Any) -> None:
     writer.write(
         b"POST /raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
     )
-    head = await asyncio.wait_for(reader.readuntil(b"AB"), EVENT_MAX_S)
+    head = await asyncio.wait_for(reader.readuntil(b"AB"), PATIENCE_S)
     writer.write(b"2\r\ncd\r\n0\r\n\r\n")
-    rest = await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), EVENT_MAX_S)
+    rest = await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), PATIENCE_S)
     writer.close()
 
     assert head.startswith(b"HTTP/1.1 200 ")
@@ -153,11 +153,11 @@ async def test_a_client_that_leaves_cancels_a_read(demo: Any, demo_seen: Any) ->
     demo_seen.started.clear()
     _, writer = await demo.connect()
     writer.write(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
-    await asyncio.wait_for(demo_seen.started.wait(), EVENT_MAX_S)
+    await asyncio.wait_for(demo_seen.started.wait(), PATIENCE_S)
 
     writer.close()
 
-    await asyncio.wait_for(demo_seen.cancelled.wait(), EVENT_MAX_S)
+    await asyncio.wait_for(demo_seen.cancelled.wait(), PATIENCE_S)
 
 
 async def test_a_client_that_leaves_does_not_cut_a_write_short(demo: Any, demo_seen: Any) -> None:
@@ -165,13 +165,13 @@ async def test_a_client_that_leaves_does_not_cut_a_write_short(demo: Any, demo_s
     demo_seen.started.clear()
     _, writer = await demo.connect()
     writer.write(b"POST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
-    await asyncio.wait_for(demo_seen.started.wait(), EVENT_MAX_S)
+    await asyncio.wait_for(demo_seen.started.wait(), PATIENCE_S)
     writer.close()
     await writer.wait_closed()
 
     demo_seen.go_on.set()
 
-    await asyncio.wait_for(demo_seen.finished.wait(), EVENT_MAX_S)
+    await asyncio.wait_for(demo_seen.finished.wait(), PATIENCE_S)
     demo_seen.go_on.clear()
 
 
@@ -249,7 +249,7 @@ async def test_a_sampled_request_has_a_server_span_and_an_access_log(demo: Any) 
     lines: list[bytes] = []
     with recording(lines) as queue:
         await demo.get("/items/a", b"Traceparent: " + PARENT + b"\r\nX-Correlation-Id: c1\r\n")
-        span = await asyncio.wait_for(queue.span, EVENT_MAX_S)
+        span = await asyncio.wait_for(queue.span, PATIENCE_S)
 
     line = next(line for line in lines if b'"caas.access"' in line).decode()
     assert span.name == "GET /items/{item_id}"
@@ -264,7 +264,7 @@ async def test_a_bug_marks_its_span(demo: Any) -> None:
     lines: list[bytes] = []
     with recording(lines) as queue:
         await demo.get("/bug", b"Traceparent: " + PARENT + b"\r\n")
-        span = await asyncio.wait_for(queue.span, EVENT_MAX_S)
+        span = await asyncio.wait_for(queue.span, PATIENCE_S)
 
     assert span.status == tracing.STATUS_ERROR
     assert span.events[0][2]["exception.type"] == "RuntimeError"
@@ -306,7 +306,7 @@ async def test_a_stream_that_breaks_is_cut_off(build_app: Any, wire_to: Any) -> 
     async with serving(build_app(proxy={"/raw": broken})) as url:
         reader, writer = await wire_to(url).connect()
         writer.write(b"GET /raw HTTP/1.1\r\nHost: a\r\n\r\n")
-        everything = await asyncio.wait_for(reader.read(), EVENT_MAX_S)
+        everything = await asyncio.wait_for(reader.read(), PATIENCE_S)
         writer.close()
 
     assert b"first" in everything
@@ -330,7 +330,7 @@ async def test_a_health_probe_that_hangs_is_down(
     async with serving(build_app(readiness=lambda: {"mongodb": hang, "redis": fine})) as url:
         with recording(lines) as queue:
             answer = await wire_to(url).get("/internal/ready", b"Traceparent: " + PARENT + b"\r\n")
-            await asyncio.wait_for(queue.span, EVENT_MAX_S)
+            await asyncio.wait_for(queue.span, PATIENCE_S)
 
     assert answer.status == 503
     access = next(line for line in lines if b'"caas.access"' in line)

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from caas.testing.patience import PATIENCE_S
+
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
 JSON = b"Content-Type: application/json\r\n"
@@ -301,7 +303,7 @@ async def test_a_length_beside_chunks_is_refused_and_the_connection_ends(demo: A
         )
     )
 
-    everything = await asyncio.wait_for(reader.read(), 5)
+    everything = await asyncio.wait_for(reader.read(), PATIENCE_S)
 
     assert everything.startswith(b"HTTP/1.1 400 ")
     assert everything.count(b"HTTP/1.1 ") == 1

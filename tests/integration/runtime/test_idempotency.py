@@ -16,13 +16,13 @@ from caas.runtime.outages import translate_errors
 from caas.runtime.peers import PeerTrust
 from caas.runtime.problems import RefusalError
 from caas.runtime.redis import Redis, open_redis
+from caas.testing.patience import PATIENCE_S
 from caas.testing.serving import serving
 from caas_observability.tracing import Span
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
 SECRET = "platform-secret-of-the-tests"
-EVENT_MAX_S = 5.0
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ async def test_another_body_under_the_same_key_is_422(store: Redis) -> None:
     key, route, guard = new_id(), Route(), Idempotency(store, secret=SECRET)
     route.go_on.clear()
     running = asyncio.create_task(guard.serve(request(key, b"1"), route, Answered()))
-    await asyncio.wait_for(route.started.wait(), EVENT_MAX_S)
+    await asyncio.wait_for(route.started.wait(), PATIENCE_S)
 
     with pytest.raises(RefusalError) as during:
         await guard.serve(request(key, b"2"), route, Answered())
@@ -156,7 +156,7 @@ async def test_a_repeat_gives_up_waiting_with_409(
     key, route, guard = new_id(), Route(), Idempotency(store, secret=SECRET)
     route.go_on.clear()
     running = asyncio.create_task(guard.serve(request(key), route, Answered()))
-    await asyncio.wait_for(route.started.wait(), EVENT_MAX_S)
+    await asyncio.wait_for(route.started.wait(), PATIENCE_S)
 
     with pytest.raises(RefusalError) as refused:
         await guard.serve(request(key), route, Answered())
@@ -203,7 +203,7 @@ async def test_a_holder_that_dies_loses_its_key_by_expiry(
     guard = Idempotency(store, secret=SECRET)
     dead.go_on.clear()
     late = asyncio.create_task(guard.serve(request(key), dead, Answered()))
-    await asyncio.wait_for(dead.started.wait(), EVENT_MAX_S)
+    await asyncio.wait_for(dead.started.wait(), PATIENCE_S)
 
     monkeypatch.undo()
     first, repeat = Answered(), Answered()

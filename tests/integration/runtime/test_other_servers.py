@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from caas.stack.ports import listen
+from caas.testing.patience import PATIENCE_S
 from caas.testing.serving import serving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
 VOLATILE = {"date", "x-correlation-id", "traceresponse", "server"}
-START_MAX_S = 20.0
 ASKED = [
     ("GET", "/items?limit=2", b""),
     ("GET", "/fast", b""),
@@ -82,7 +82,7 @@ async def test_the_command_line_serves_and_stops(wire_to: Any) -> None:
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(START_MAX_S):
+        async with asyncio.timeout(PATIENCE_S):
             answer = await first_answer(wire_to(f"http://127.0.0.1:{port}"))
             process.send_signal(signal.SIGTERM)
             status = await process.wait()

@@ -9,6 +9,7 @@ import pytest
 
 from caas.stack.processes import record_of, wait_gone
 from caas.stack.servers import EmbeddedMongo, free_port
+from caas.testing.patience import PATIENCE_S
 from caas.testing.stack_runner import StackRunner
 
 
@@ -33,7 +34,7 @@ def stack_runner(tmp_path: Path) -> Iterator[Callable[[str], StackRunner]]:
             if str(runner.state_dir) in " ".join(process.info["cmdline"] or ())
         ]
         left = [record_of(process.name(), process.pid) for process in marked]
-        assert wait_gone(left, deadline_s=10), f"left behind: {left}"
+        assert wait_gone(left, deadline_s=PATIENCE_S), f"left behind: {left}"
 
 
 @pytest.fixture

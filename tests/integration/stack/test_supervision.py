@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from caas.stack.processes import is_alive, record_of, wait_gone
+from caas.testing.patience import PATIENCE_S
 from caas.testing.stack_runner import StackRunner, ask, until
 
 pytestmark = pytest.mark.integration
@@ -59,7 +60,7 @@ def test_killed_supervisor_takes_everything_with_it_and_data_stays(runner: Stack
 
     os.kill(first["pid"], signal.SIGKILL)
 
-    assert wait_gone(members, deadline_s=10)
+    assert wait_gone(members, deadline_s=PATIENCE_S)
     status = runner.run("status")
     assert status.returncode == 3
     assert "caas down" in status.stderr
@@ -131,7 +132,7 @@ def test_stop_goes_from_the_front_door_inwards(runner: StackRunner) -> None:
     process, _stack = runner.up_in_foreground()
 
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE_S)
 
     stopped = [line.split()[0] for line in runner.notices() if "stopped with status 0" in line]
     assert process.returncode == 0
@@ -158,7 +159,7 @@ def test_closed_terminal_stops_the_stack(runner: StackRunner) -> None:
 
     process.kill()
 
-    assert wait_gone(members, deadline_s=10)
+    assert wait_gone(members, deadline_s=PATIENCE_S)
 
 
 def test_second_up_on_one_directory_is_refused(runner: StackRunner) -> None:
@@ -190,7 +191,9 @@ def test_stacks_on_free_ports_run_side_by_side(
                 stdout=subprocess.PIPE,
             )
         )
-    stacks = [msgspec.json.decode(command.communicate(timeout=60)[0]) for command in commands]
+    stacks = [
+        msgspec.json.decode(command.communicate(timeout=3 * PATIENCE_S)[0]) for command in commands
+    ]
 
     urls = [each["url"] for stack in stacks for each in stack["services"].values()]
     urls += [stack["servers"]["redis"]["url"] for stack in stacks]
@@ -292,7 +295,7 @@ def test_interrupted_start_leaves_nothing(runner: StackRunner) -> None:
     until(lambda: log.exists() and b"started" in log.read_bytes())
 
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 0
     assert not (runner.state_dir / "processes.json").exists()

@@ -128,5 +128,5 @@ class RefreshFamily(RuleBasedStateMachine):
 
 
 assert REFRESH_TTL_S > 3600 * 40, "the machine does not reach the end of a refresh token"
-RefreshFamily.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+RefreshFamily.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
 TestRefreshFamily = RefreshFamily.TestCase

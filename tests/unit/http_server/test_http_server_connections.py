@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from caas.runtime.server import ServerLimits
-from caas.testing.raw_http import ANSWER_MAX_S, Running, echo, reply, run_server
+from caas.testing.patience import PATIENCE_S
+from caas.testing.raw_http import Running, echo, reply, run_server
 
 pytestmark = pytest.mark.anyio
 
@@ -71,7 +72,8 @@ async def test_an_early_answer_reaches_a_client_that_still_sends() -> None:
     async def refuse(_scope: Any, _receive: Any, send: Any) -> None:
         await reply(send, 413, b"too big")
 
-    async with run_server(refuse) as running, running.connect() as client:
+    limits = ServerLimits(linger_s=PATIENCE_S)
+    async with run_server(refuse, limits) as running, running.connect() as client:
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n")
         for _ in range(9):
             client.send(b"x" * 100_000)
@@ -125,7 +127,7 @@ async def test_an_application_waits_for_a_slow_reader() -> None:
     async with run_server(endless, limits) as running, running.connect() as client:
         client.send(GET)
         await client.head()
-        await asyncio.wait_for(cut_off.wait(), ANSWER_MAX_S)
+        await asyncio.wait_for(cut_off.wait(), PATIENCE_S)
 
     assert len(sent) < 1_000
 
@@ -166,7 +168,10 @@ async def test_answers_that_nobody_reads_hold_further_requests_back() -> None:
 async def test_a_client_that_says_nothing_is_closed(limits: ServerLimits, sent: bytes) -> None:
     """A connection costs something; a slow head is an attack."""
     async with run_server(echo, limits) as running:
-        answer = await running.ask(sent)
+        try:
+            answer = await running.ask(sent)
+        except ConnectionResetError:  # closed before all of it was sent
+            answer = b""
 
     assert answer.count(b"HTTP/1.1 200 OK") == (1 if sent == GET else 0)
 
@@ -202,8 +207,8 @@ async def test_the_application_learns_that_the_client_left() -> None:
             done.clear()
             async with running.connect() as client:
                 client.send(sent)
-                await asyncio.wait_for(waiting.wait(), ANSWER_MAX_S)
-            await asyncio.wait_for(done.wait(), ANSWER_MAX_S)
+                await asyncio.wait_for(waiting.wait(), PATIENCE_S)
+            await asyncio.wait_for(done.wait(), PATIENCE_S)
 
     assert learnt == ["http.disconnect", "http.disconnect"]
 
@@ -222,8 +227,8 @@ async def test_stopping_finishes_what_is_under_way() -> None:
         idle.send(GET)
         await idle.head()
         busy.send(GET.replace(b"/ ", b"/slow ", 1))
-        await asyncio.wait_for(waiting.wait(), ANSWER_MAX_S)
-        stopping = asyncio.create_task(running.server.stop(grace_s=ANSWER_MAX_S))
+        await asyncio.wait_for(waiting.wait(), PATIENCE_S)
+        stopping = asyncio.create_task(running.server.stop(grace_s=PATIENCE_S))
         await idle.rest()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", running.port)
@@ -249,7 +254,7 @@ async def test_stopping_does_not_wait_for_ever() -> None:
 
     async with run_server(app) as running, running.connect() as client:
         client.send(GET)
-        await asyncio.wait_for(waiting.wait(), ANSWER_MAX_S)
+        await asyncio.wait_for(waiting.wait(), PATIENCE_S)
         await running.server.stop(grace_s=0.01)
 
     assert cancelled.is_set()

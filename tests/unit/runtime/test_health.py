@@ -7,6 +7,7 @@ import pytest
 from caas.runtime import health as module
 from caas.runtime.health import Health
 from caas.testing.clock import FakeClock
+from caas.testing.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -42,8 +43,10 @@ async def test_one_that_is_down_makes_it_unhealthy() -> None:
     assert ready.timestamp == "2023-11-14T22:13:20.000Z"
 
 
-async def test_callers_share_one_probe() -> None:
+async def test_callers_share_one_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred load balancers cost a dependency one call."""
+    for limit in ("READY_CACHED_S", "PROBE_MAX_S"):
+        monkeypatch.setattr(module, limit, PATIENCE_S)
     probe = Probe()
     probe.go_on.clear()
     health = make(redis=probe)

@@ -9,10 +9,10 @@ import pytest
 from caas.runtime import body as module
 from caas.runtime.body import Inbound, WatchKeeper
 from caas.runtime.problems import RefusalError
+from caas.testing.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
-EVENT_MAX_S = 5.0
 DISCONNECT = {"type": "http.disconnect"}
 
 
@@ -85,7 +85,7 @@ async def test_a_handed_over_channel_gives_the_body_then_the_disconnect() -> Non
     receive = inbound.hand_over(await inbound.read())
 
     assert await receive() == chunk(b"a", more=False)
-    assert await asyncio.wait_for(receive(), EVENT_MAX_S) == DISCONNECT
+    assert await asyncio.wait_for(receive(), PATIENCE_S) == DISCONNECT
     inbound.close()
 
 
@@ -115,7 +115,7 @@ async def test_a_watched_task_is_cancelled_once_its_body_is_complete(
 
     task = asyncio.create_task(handle())
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, EVENT_MAX_S)
+        await asyncio.wait_for(task, PATIENCE_S)
 
     assert found == [b"a", b"b"]
     assert inbound.gone

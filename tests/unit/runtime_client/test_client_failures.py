@@ -14,6 +14,9 @@ from caas.runtime.client import (
     UpstreamConnectError,
     UpstreamTimeoutError,
 )
+from caas.runtime.client.pool import SWEEP_BUSY_S
+from caas.testing.patience import PATIENCE_S
+from caas.testing.pauses import later
 
 pytestmark = pytest.mark.anyio
 
@@ -143,18 +146,22 @@ async def test_nobody_listens(free_port: int) -> None:
 
 async def test_a_silent_peer_is_given_up(scripted: Any) -> None:
     """The first-byte deadline ends the exchange and its connection."""
-    gone = asyncio.Event()
+    asked, gone = asyncio.Event(), asyncio.Event()
 
     async def script(peer: Any) -> None:
         await peer.request()
+        asked.set()
         await peer.gone()
         gone.set()
 
-    client = await scripted.play(script, limits=ClientLimits(first_byte_s=0.05))
+    limits = ClientLimits(first_byte_s=PATIENCE_S, total_s=3 * PATIENCE_S)
+    client = await scripted.play(script, limits=limits)
+    asking = asyncio.create_task(client.fetch(b"GET", b"/"))
+    await asked.wait()
 
-    with pytest.raises(UpstreamTimeoutError, match="answer"):
-        await client.fetch(b"GET", b"/")
-    await asyncio.wait_for(gone.wait(), 5)
+    with later(2 * PATIENCE_S), pytest.raises(UpstreamTimeoutError, match="answer"):
+        await asking
+    await asyncio.wait_for(gone.wait(), PATIENCE_S)
     assert scripted.server.connections == 1
 
 
@@ -164,8 +171,10 @@ async def test_a_stalled_body_is_given_up(scripted: Any) -> None:
         scripted.answering(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab")
     )
 
-    with pytest.raises(UpstreamTimeoutError, match="body"):
-        await client.fetch(b"GET", b"/", timeout_s=0.05)
+    response = await client.request(b"GET", b"/", timeout_s=PATIENCE_S)
+
+    with later(2 * PATIENCE_S), pytest.raises(UpstreamTimeoutError, match="body"):
+        await response.read()
 
 
 async def test_an_endless_stream_outlives_the_total_deadline(scripted: Any) -> None:
@@ -179,10 +188,11 @@ async def test_an_endless_stream_outlives_the_total_deadline(scripted: Any) -> N
         await peer.send(b"1\r\nb\r\n0\r\n\r\n")
 
     client = await scripted.play(script)
-    response = await client.request(b"GET", b"/", timeout_s=0.03, endless=True)
+    response = await client.request(b"GET", b"/", timeout_s=PATIENCE_S, endless=True)
     assert await response.chunk() == b"a"
-    for _ in range(4):  # several sweeps of the deadline timer
-        await asyncio.sleep(0.025)
+    with later(2 * PATIENCE_S):
+        for _ in range(4):  # several sweeps of the deadline timer
+            await asyncio.sleep(SWEEP_BUSY_S)
     more.set()
 
     assert await response.chunk() == b"b"
@@ -206,7 +216,7 @@ async def test_cancelling_closes_the_connection(scripted: Any) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(gone.wait(), 5)
+    await asyncio.wait_for(gone.wait(), PATIENCE_S)
     assert client.pool.in_use == 0
 
 
@@ -224,7 +234,7 @@ async def test_leaving_a_stream_early_closes_the_connection(scripted: Any) -> No
     response = await client.request(b"GET", b"/")
     response.close()
 
-    await asyncio.wait_for(gone.wait(), 5)
+    await asyncio.wait_for(gone.wait(), PATIENCE_S)
 
 
 async def test_the_pool_is_bounded_and_fair(scripted: Any) -> None:
@@ -247,14 +257,17 @@ async def test_a_full_queue_refuses_and_a_slow_one_times_out(scripted: Any) -> N
         await release.wait()
         await peer.send(OK)
 
-    client = await scripted.play(script, limits=ClientLimits(connections_max=1, waiters_max=1))
+    limits = ClientLimits(
+        connections_max=1, waiters_max=1, first_byte_s=3 * PATIENCE_S, total_s=3 * PATIENCE_S
+    )
+    client = await scripted.play(script, limits=limits)
     first = asyncio.create_task(client.fetch(b"GET", b"/"))
     await asyncio.sleep(0)
-    second = asyncio.create_task(client.fetch(b"GET", b"/", timeout_s=0.05))
+    second = asyncio.create_task(client.fetch(b"GET", b"/", timeout_s=PATIENCE_S))
     await asyncio.sleep(0)
     with pytest.raises(UpstreamBusyError, match="wait for"):
         await client.fetch(b"GET", b"/")
-    with pytest.raises(UpstreamBusyError, match="became free"):
+    with later(2 * PATIENCE_S), pytest.raises(UpstreamBusyError, match="became free"):
         await second
     release.set()
 
@@ -354,7 +367,7 @@ async def test_an_early_answer_ends_the_upload(scripted: Any) -> None:
     assert response.status == 413
     assert await response.read() == b""
     await body.aclose()
-    await asyncio.wait_for(stopped.wait(), 5)
+    await asyncio.wait_for(stopped.wait(), PATIENCE_S)
     assert client.pool.in_use == 0
 
 
@@ -389,7 +402,7 @@ async def test_closing_waits_for_what_is_under_way(scripted: Any) -> None:
     client = await scripted.play(script)
     running = asyncio.create_task(client.fetch(b"GET", b"/"))
     await asked.wait()
-    closing = asyncio.create_task(client.aclose(grace_s=10))
+    closing = asyncio.create_task(client.aclose(grace_s=PATIENCE_S))
     await asyncio.sleep(0)
     with pytest.raises(UpstreamConnectError, match="closed"):
         await client.fetch(b"GET", b"/")

@@ -14,6 +14,7 @@ from caas.stack.errors import StackError
 from caas.stack.processes import ProcessRecord, end_all, is_alive, record_of, wait_gone
 from caas.stack.settings import StackSettings
 from caas.stack.state import StateDir, disk_errors, write_private
+from caas.testing.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_clean_up_ends_what_is_left(state: StateDir) -> None:
         state.write_processes({"service": left.pid}, ephemeral=False)
 
         assert state.clean_up_after_kill(deadline_s=0.2) == ["service"]
-        assert left.wait(5) == -9
+        assert left.wait(PATIENCE_S) == -9
     assert not state.processes_path.exists()
 
 
@@ -128,7 +129,7 @@ def test_dead_processes_are_told_from_living_ones() -> None:
     """A zombie runs nothing, though its pid exists."""
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         record = record_of("child", child.pid)
-        assert wait_gone([record], deadline_s=10)
+        assert wait_gone([record], deadline_s=PATIENCE_S)
         assert not is_alive(record)
 
     me = record_of("me", os.getpid())
