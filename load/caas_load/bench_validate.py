@@ -2,7 +2,8 @@
 
 Ours verifies EdDSA tokens, locally, against revocations that Redis pushes; the peer verifies
 HS256 with a KeyObject and asks Redis each time. `ours, no cache` has the cache of verified
-tokens off, so that each request pays for its signature.
+tokens off, so that each request pays for its signature; `ours, on granian` is the same service
+on another server than ours.
 """
 
 from functools import partial
@@ -17,7 +18,7 @@ from caas_load.platform_under_test import Platform, platform_up
 from caas_load.processes import Server, free_port, running
 from caas_load.rounds import Result, interleave
 from caas_load.sampling import sample
-from caas_load.servers import service_command
+from caas_load.servers import granian_command, service_command
 
 TOKENS = 200
 PATH = "/api/v1/auth/internal/validate"
@@ -36,11 +37,10 @@ def run(directory: Path, *, rounds: int, seconds: float) -> Result:
             "REDIS_URL": platform.redis_url,
             "CAAS_SERVICE_SECRET": platform.service_secret,
         }
-        uncached_env = {
+        auth_env = {
             **secrets,
             "MONGODB_URI": platform.mongodb_url,
             "CAAS_KEY_PEPPER": platform.secrets["key_pepper"],
-            "CAAS_TOKEN_CACHE_MAX": "0",
         }
         with (
             peer("validate", directory, secrets) as fastify,
@@ -49,14 +49,23 @@ def run(directory: Path, *, rounds: int, seconds: float) -> Result:
                 service_command("caas.auth.app:create_app", port),
                 port=port,
                 log=directory / "uncached.log",
-                env=uncached_env,
+                env={**auth_env, "CAAS_TOKEN_CACHE_MAX": "0"},
                 health="/internal/ready",
             ) as uncached,
+            running(
+                "auth-service on granian",
+                granian_command("caas.auth.app:create_app", granian_port := free_port()),
+                port=granian_port,
+                log=directory / "granian.log",
+                env=auth_env,
+                health="/internal/ready",
+            ) as on_granian,
         ):
             contestants: dict[str, tuple[Server, list[str], str]] = {
                 "fastify": (fastify, theirs, theirs_revoked),
                 "ours": (platform.service("auth-service"), ours, ours_revoked),
                 "ours, no cache": (uncached, ours, ours_revoked),
+                "ours, on granian": (on_granian, ours, ours_revoked),
             }
             sent = {}
             for name, (server, tokens, revoked) in contestants.items():

@@ -8,6 +8,15 @@ def service_command(app: str, port: int) -> list[str]:
     return [sys.executable, "-m", "caas.runtime.server", app, "--port", str(port)]
 
 
+def granian_command(app: str, port: int) -> list[str]:
+    """Return how another server would run the same: ASGI on granian, one worker."""
+    return [
+        *(sys.executable, "-m", "granian", app, "--interface", "asgi", "--loop", "uvloop"),
+        *("--factory", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)),
+        *("--no-ws", "--log-level", "warning"),
+    ]
+
+
 def plain_command(app: str, port: int) -> list[str]:
     """Return the leanest server of this environment for what is no service: RSGI on granian."""
     return [

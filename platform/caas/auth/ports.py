@@ -288,6 +288,10 @@ class TokenSigner(Protocol):
 class TokenChecker(Protocol):
     """Verifies tokens; see `caas.runtime.tokens.TokenVerifier`."""
 
+    def verify_cached(self, token: str) -> Claims | None:
+        """Return the claims of a token verified before, or None when it must be verified."""
+        ...
+
     async def verify(self, token: str, *, types: tuple[TokenType, ...] = ...) -> Claims:
         """Return the claims of a good token of one of *types* whose session is open."""
         ...

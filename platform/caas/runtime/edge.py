@@ -19,7 +19,7 @@ from caas.runtime.body import Inbound, WatchKeeper
 from caas.runtime.correlation import CorrelationIds
 from caas.runtime.cors import CorsPolicy
 from caas.runtime.deadline import parse_deadline, set_deadline
-from caas.runtime.fast import FastHandler, FastRequest, FastResponse, Headers, RawHandler
+from caas.runtime.fast import FastHandler, FastRequest, FastResponse, RawHandler
 from caas.runtime.health import READY_PATH
 from caas.runtime.idempotency import Idempotency
 from caas.runtime.peers import PeerTrust
@@ -30,7 +30,7 @@ from caas.runtime.server import EXTENSION, Exchange
 from caas.runtime.server_span import describe_answer, describe_connection
 from caas_observability.logs import get_logger
 from caas_observability.metrics import http_server
-from caas_observability.tracing import Span, start_server_span
+from caas_observability.tracing import start_server_span
 
 __all__ = [
     "Edge",
@@ -147,11 +147,9 @@ class Edge:
             return
         started = time.perf_counter()
         http: Any = scope
-        headers = http["headers"]
-        fields: dict[bytes, bytes] = dict(headers)
-        exchange = http["extensions"].get(EXTENSION) if "extensions" in http else None
-        given = fields.get(b"x-correlation-id")
-        correlation_id = self._correlation.accept(given) or self._correlation.fresh()
+        fields: dict[bytes, bytes] = dict(http["headers"])
+        extensions = http.get("extensions")
+        exchange = extensions.get(EXTENSION) if extensions else None
         verb: str = http["method"]
         span = start_server_span(
             verb,
@@ -159,39 +157,29 @@ class Edge:
             tracestate=fields.get(b"tracestate"),
             attributes_lazy=lambda: describe_connection(http),
         )
-        span.correlation_id = correlation_id
-        inbound = Inbound(
-            receive,
-            has_body=b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0",
-            exchange=exchange,
-        )
-        base = self._base_headers(span, fields)
-        reply = Reply(send, base, head=verb == "HEAD", exchange=exchange)
-        request = FastRequest(
-            method="GET" if verb == "HEAD" else verb,
-            path=http["path"],
-            raw_path=http["raw_path"],
-            query=http["query_string"],
-            headers=headers,
-            fields=fields,
-            peer=(http.get("client") or ("",))[0],
-            scheme=http["scheme"],
-            trust=self._options.trust,
-            span=span,
-            correlation_id=correlation_id,
-        )
-        request.answer_headers = base
+        given = fields.get(b"x-correlation-id")
+        correlation = self._correlation
+        span.correlation_id = (given and correlation.accept(given)) or correlation.fresh()
+        request = FastRequest(http, fields, self._options.trust, span)
+        reply = Reply(send, span, verb == "HEAD", exchange)
+        if b"origin" in fields:
+            reply.headers += self._options.cors.fields(fields[b"origin"])
+        request.answer_headers = reply.headers
+        inbound: Inbound | None = None
         http_server.active += 1
         try:
-            self._check(request, exchange)
             fast = self._fast.get((request.method, request.raw_path))
-            if fast is not None and request.deadline is None:
-                await self._serve_fast(fast, request, inbound, reply)
+            self._check(request, exchange, fast)
+            if fast is not None and self._has_come(request, exchange):
+                answer = await fast(request)
+                if not reply.at_once(answer):
+                    await reply.respond(answer)
             else:
+                inbound = Inbound(receive, has_body=_has_body(fields), exchange=exchange)
                 await self._dispatch(request, http, inbound, reply)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not inbound.gone or task is None:
+            if inbound is None or not inbound.gone or task is None:
                 raise
             task.uncancel()
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
@@ -199,21 +187,14 @@ class Edge:
                 # The server logs what it gets, texts included; ours has none.
                 raise AnswerCutOffError from None
         finally:
-            inbound.close()
+            if inbound is not None:
+                inbound.close()
             http_server.active -= 1
             self._finish(verb, request, reply, time.perf_counter() - started)
 
-    def _base_headers(self, span: Span, fields: dict[bytes, bytes]) -> Headers:
-        """Return what the answer carries whoever gives it, beside `SECURITY_HEADERS`."""
-        base = [
-            (b"x-correlation-id", span.correlation_id.encode()),
-            (b"traceresponse", span.traceparent().encode()),
-        ]
-        if b"origin" in fields:
-            base += self._options.cors.fields(fields[b"origin"])
-        return base
-
-    def _check(self, request: FastRequest, exchange: Exchange | None) -> None:
+    def _check(
+        self, request: FastRequest, exchange: Exchange | None, fast: FastHandler | None
+    ) -> None:
         """Apply the rules that need no body; raise a `RefusalError`."""
         fields, headers = request.fields, request.headers
         if exchange is None or exchange.head_bytes > limits.HEADERS_MAX_BYTES:
@@ -226,7 +207,7 @@ class Edge:
             raise RefusalError(400, "The Host header is missing", code="bad_framing")
         if b"transfer-encoding" in fields:
             limits.check_framing(fields)
-        if (request.method, request.raw_path) not in self._fast:
+        if fast is None:
             limits.check_target(request.raw_path, request.query)
             limits.check_path(request.raw_path)
         if request.query:
@@ -235,6 +216,23 @@ class Edge:
         # Only services tell us their caller's deadline: a stranger's would make us answer 5xx.
         if b"x-caas-deadline-ms" in fields and self._options.trust.shows_secret(fields):
             request.deadline = parse_deadline(fields[b"x-caas-deadline-ms"])
+
+    def _has_come(self, request: FastRequest, exchange: Exchange | None) -> bool:
+        """Take the body of a fast route's request if all of it is here and nothing else is due.
+
+        Raises:
+            RefusalError: As `_read_body`.
+        """
+        if exchange is None or request.deadline is not None:
+            return False
+        if request.method in _BODY_METHODS and _has_body(request.fields):
+            self._check_body_head(request.fields)
+            body = exchange.whole_body()
+            if body is None:
+                return False
+            request.body = self._checked(body, request.fields)
+        request.route = request.path.rstrip("/")
+        return True
 
     async def _dispatch(
         self, request: FastRequest, scope: Any, inbound: Inbound, reply: Reply
@@ -316,14 +314,26 @@ class Edge:
             request.route = scope.get("path_template", "")
 
     async def _read_body(self, request: FastRequest, inbound: Inbound) -> bytes:
+        """Return the whole body of a request whose method may have one.
+
+        Raises:
+            RefusalError: 413, 415, 408, or 400 for a body that ends early or is no JSON text.
+        """
         fields = request.fields
-        if b"transfer-encoding" not in fields and fields.get(b"content-length", b"0") == b"0":
+        if not _has_body(fields):
             return b""
+        self._check_body_head(fields)
+        limit = self._options.body_max_bytes
+        body = inbound.whole(limit)
+        return self._checked(await inbound.read(limit) if body is None else body, fields)
+
+    def _check_body_head(self, fields: dict[bytes, bytes]) -> None:
         limits.check_declared_size(fields, self._options.body_max_bytes)
         limits.check_content_type(fields, self._options.body_types)
-        body = inbound.whole(self._options.body_max_bytes)
-        if body is None:
-            body = await inbound.read(self._options.body_max_bytes)
+
+    def _checked(self, body: bytes, fields: dict[bytes, bytes]) -> bytes:
+        if len(body) > self._options.body_max_bytes:  # chunks declare nothing
+            raise limits.too_large(self._options.body_max_bytes)
         if b"json" in fields.get(b"content-type", b""):
             limits.check_json_text(body)
         return body
@@ -383,3 +393,7 @@ class Edge:
                 duration_ms=round(seconds * 1000, 3),
             )
         span.end()
+
+
+def _has_body(fields: dict[bytes, bytes]) -> bool:
+    return fields.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in fields

@@ -5,13 +5,16 @@ outside of a task until it first waits, so it uses no `asyncio.timeout` before t
 handler serves everything below a path prefix and may stream both ways (the gateway's proxy).
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any
 
 from caas.runtime.peers import PeerTrust
 from caas_observability.tracing import Span
 
 Headers = list[tuple[bytes, bytes]]
 Stream = Callable[[], AsyncIterator[bytes]]
+
+_NO_PEER = ("", 0)
 
 
 class FastRequest:
@@ -40,31 +43,21 @@ class FastRequest:
         "span",
     )  # fmt: skip
 
-    def __init__(  # noqa: PLR0913 - made in one place, once a request
-        self,
-        *,
-        method: str,
-        path: str,
-        raw_path: bytes,
-        query: bytes,
-        headers: Headers,
-        fields: dict[bytes, bytes],
-        peer: str,
-        scheme: str,
-        trust: PeerTrust,
-        span: Span,
-        correlation_id: str,
+    def __init__(
+        self, scope: Mapping[str, Any], fields: dict[bytes, bytes], trust: PeerTrust, span: Span
     ) -> None:
-        self.method = method
-        self.path = path
-        self.raw_path = raw_path
-        self.query = query
-        self.headers = headers
+        """Read the ASGI *scope*; *fields* are its headers by name."""
+        method: str = scope["method"]
+        self.method = "GET" if method == "HEAD" else method
+        self.path: str = scope["path"]
+        self.raw_path: bytes = scope["raw_path"]
+        self.query: bytes = scope["query_string"]
+        self.headers: Headers = scope["headers"]
         self.fields = fields
-        self.peer = peer
-        self.scheme = scheme
+        self.peer: str = (scope.get("client") or _NO_PEER)[0]
+        self.scheme: str = scope["scheme"]
         self.span = span
-        self.correlation_id = correlation_id
+        self.correlation_id = span.correlation_id
         self.body = b""
         self.answer_headers: Headers = []
         self.deadline: float | None = None

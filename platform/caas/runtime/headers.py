@@ -5,6 +5,8 @@ answers hold tokens and tenants' data, so nothing is kept unless a handler says 
 (RFC 6749, section 5.1).
 """
 
+from collections.abc import Iterable
+
 from caas.runtime.server import encode_block
 
 CONTENT_SECURITY_POLICY = (
@@ -45,7 +47,7 @@ HANDLER_WINS = frozenset(
 )
 
 
-def owns_any(headers: list[tuple[bytes, bytes]]) -> bool:
+def owns_any(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Tell whether a handler's headers have one that the edge sets as well."""
     for name, _ in headers:  # noqa: SIM110 - a generator costs more than all the rest
         if name in EDGE_OWNED:

@@ -9,6 +9,7 @@ from caas.runtime.fast import FastResponse
 from caas.runtime.headers import SECURITY_BLOCK, merge, owns_any
 from caas.runtime.problems import Problem, Style
 from caas.runtime.server import Exchange
+from caas_observability.tracing import Span
 
 _NO_CONTENT_MAX = 199  # informational; these, 204 and 304 have no body (RFC 9110, section 6.4.1)
 _BODILESS = frozenset({204, 304})
@@ -18,23 +19,25 @@ class Reply:
     """Sends one answer; also the `send` channel that Litestar gets.
 
     Attributes:
+        headers: What the answer carries whoever gives it, beside `SECURITY_HEADERS` and the ids.
         status: 0 until the head was sent.
         complete: Whether the last byte was handed to the server.
     """
 
-    __slots__ = ("_base", "_exchange", "_head", "_send", "complete", "status")
+    __slots__ = ("_exchange", "_head", "_send", "_span", "complete", "headers", "status")
 
     def __init__(
         self,
         send: Send,
-        base: list[tuple[bytes, bytes]],
-        *,
-        head: bool,
-        exchange: Exchange | None = None,
+        span: Span,
+        head: bool,  # noqa: FBT001
+        exchange: Exchange | None,
     ) -> None:
+        """Answer by *exchange* where there is one; a *head* request gets no body."""
         self._send = send
         self._exchange = exchange
-        self._base = base
+        self._span = span
+        self.headers: list[tuple[bytes, bytes]] = []
         self._head = head
         self.status = 0
         self.complete = False
@@ -44,7 +47,7 @@ class Reply:
         kind = message["type"]
         if kind == "http.response.start":
             self.status = message["status"]
-            message["headers"] = merge(self._base, list(message.get("headers", ())))
+            message["headers"] = merge(self._base(), list(message.get("headers", ())))
         elif kind == "http.response.body":
             if not message.get("more_body", False):
                 self.complete = True
@@ -60,11 +63,14 @@ class Reply:
         What a slow reader leaves in the server's buffer is one body of ours, so nobody waits.
         """
         exchange, body = self._exchange, answer.body
-        headers = list(answer.headers)
+        headers = answer.headers
         if exchange is None or not isinstance(body, bytes) or owns_any(headers):
             return False
-        self.status = answer.status
-        exchange.answer(answer.status, headers + self._base, body, SECURITY_BLOCK)
+        span, self.status = self._span, answer.status
+        ids = f"x-correlation-id: {span.correlation_id}\r\ntraceresponse: {span.traceparent()}\r\n"
+        if self.headers:
+            headers = [*headers, *self.headers]
+        exchange.answer(answer.status, headers, body, ids.encode() + SECURITY_BLOCK)
         self.complete = True
         return True
 
@@ -81,7 +87,7 @@ class Reply:
         if status > _NO_CONTENT_MAX and status not in _BODILESS:
             headers.append((b"content-length", b"%d" % len(body)))
         self.status = status
-        base = merge(self._base, headers)
+        base = merge(self._base(), headers)
         await self._send({"type": "http.response.start", "status": status, "headers": base})
         self.complete = True
         content = b"" if self._head else body
@@ -91,11 +97,19 @@ class Reply:
         """Send a problem document."""
         await self.respond(FastResponse(problem.status, problem.fields(), problem.body(style)))
 
+    def _base(self) -> list[tuple[bytes, bytes]]:
+        span = self._span
+        ids = [
+            (b"x-correlation-id", span.correlation_id.encode()),
+            (b"traceresponse", span.traceparent().encode()),
+        ]
+        return ids + self.headers
+
     async def _respond_stream(
         self, status: int, headers: list[tuple[bytes, bytes]], body: AsyncIterator[bytes]
     ) -> None:
         self.status = status
-        merged = merge(self._base, headers)
+        merged = merge(self._base(), headers)
         await self._send({"type": "http.response.start", "status": status, "headers": merged})
         try:
             if not self._head:

@@ -36,18 +36,15 @@ async def store(redis_url: str) -> AsyncIterator[Redis]:
 def request(key: str, body: bytes = b"{}", **headers: str) -> FastRequest:
     """Make a request as the edge would."""
     fields = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+    scope = {
+        "method": "POST", "path": "/items", "raw_path": b"/items", "query_string": b"",
+        "headers": [], "client": ("127.0.0.1", 1), "scheme": "http",
+    }  # fmt: skip
     made = FastRequest(
-        method="POST",
-        path="/items",
-        raw_path=b"/items",
-        query=b"",
-        headers=[],
-        fields={**fields, b"idempotency-key": key.encode()},
-        peer="127.0.0.1",
-        scheme="http",
-        trust=PeerTrust((), SECRET),
-        span=Span("0" * 32, "0" * 16, False, None),  # noqa: FBT003
-        correlation_id="c",
+        scope,
+        {**fields, b"idempotency-key": key.encode()},
+        PeerTrust((), SECRET),
+        Span("0" * 32, "0" * 16, False, None),  # noqa: FBT003
     )
     made.body = body
     return made

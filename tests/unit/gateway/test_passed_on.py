@@ -98,11 +98,12 @@ def request(headers: Headers, *, peer: str = PEER, scheme: str = "http") -> Fast
     """Return a request as the edge makes it."""
     # Ended at once: an open span would be the current one of whatever test comes next.
     with start_server_span("GET", traceparent=None, tracestate=None) as span:
-        return FastRequest(
-            method="GET", path="/", raw_path=b"/", query=b"", headers=headers,
-            fields=dict(headers), peer=peer, scheme=scheme, span=span, correlation_id="c",
-            trust=PeerTrust((f"{PROXY}/32",), "s" * 16),
-        )  # fmt: skip
+        span.correlation_id = "c"
+        scope = {
+            "method": "GET", "path": "/", "raw_path": b"/", "query_string": b"",
+            "headers": headers, "client": (peer, 1), "scheme": scheme,
+        }  # fmt: skip
+        return FastRequest(scope, dict(headers), PeerTrust((f"{PROXY}/32",), "s" * 16), span)
 
 
 STRIPPED = [

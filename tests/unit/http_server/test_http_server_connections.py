@@ -1,11 +1,13 @@
 """What holds when applications, clients or the machine misbehave: no hang, no leak, no mix-up."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
 
-from caas.runtime.server import ServerLimits
+from caas.runtime.server import EXTENSION, ServerLimits
+from caas.runtime.server.exchange import Exchange
 from caas.testing.patience import PATIENCE_S
 from caas.testing.raw_http import Running, echo, reply, run_server
 
@@ -276,3 +278,25 @@ async def test_connections_do_not_mix(echoing: Running) -> None:
                 assert said == b"POST /p |" + body
 
     await asyncio.gather(*(one(number) for number in range(100)))
+
+
+async def test_a_served_request_leaves_nothing_for_the_garbage_collector() -> None:
+    """The scope holds its exchange; a circle at each request would cost pauses under load."""
+    seen: list[bool] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(isinstance(scope["extensions"][EXTENSION], Exchange))
+        await echo(scope, receive, send)
+
+    async with run_server(app) as running:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                await running.ask(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            left = [o for o in gc.get_objects() if isinstance(o, Exchange)]
+        finally:
+            gc.enable()
+
+    assert seen == [True] * 3
+    assert not left

@@ -21,6 +21,19 @@ class Checks:
     checker: TokenChecker
     clock: Clock
 
+    def remembered(self, token: str) -> Claims | None:
+        """Return the claims of a good token seen before; None leaves it to `claims_of`.
+
+        Raises:
+            TokenRefusedError: It is not good any more.
+            UnavailableError: That can't be known at present.
+        """
+        try:
+            claims = self.checker.verify_cached(token)
+        except (InvalidTokenError, SessionInvalidError) as error:
+            raise TokenRefusedError(str(error)) from None
+        return claims if claims is not None and claims.type in CHECKED_TYPES else None
+
     async def claims_of(self, token: str) -> Claims:
         """Return the claims of a good token, from memory alone.
 

@@ -53,15 +53,17 @@ class ServerConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_client", "_closing", "_head_bytes", "_headers", "_in_head", "_owner", "_packet_bytes",
-        "_packet_fresh", "_parser", "_paused", "_queue", "_reading", "_refusal", "_server",
-        "_transport", "_unserved", "_url", "current", "drained", "due",
+        "_client", "_closing", "_head_bytes", "_headers", "_in_head", "_limits", "_owner",
+        "_packet_bytes", "_packet_fresh", "_parser", "_paused", "_queue", "_reading", "_refusal",
+        "_server", "_time", "_transport", "_unserved", "_url", "current", "drained", "due",
     )  # fmt: skip
 
     def __init__(self, owner: Owner) -> None:
         self.current: Exchange | None = None
         self.due = 0.0
         self._owner = owner
+        self._limits = owner.limits
+        self._time = owner.loop.time
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._client: tuple[str, int] | None = None
@@ -87,7 +89,7 @@ class ServerConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self._client = _address(transport.get_extra_info("peername"))
         self._server = _address(transport.get_extra_info("sockname"))
-        self.due = self._owner.loop.time() + self._owner.limits.head_s
+        self.due = self._time() + self._limits.head_s
         if not self._owner.opened(self):
             self._refuse(_UNAVAILABLE, linger=False)
 
@@ -109,7 +111,7 @@ class ServerConnection(asyncio.Protocol):
         if self._unserved is not None:  # the body is still on its way
             exchange, self._unserved = self._unserved, None
             self._owner.begun(exchange, at_once=False)
-        if self._in_head and self._head_bytes > self._owner.limits.head_bytes_max:
+        if self._in_head and self._head_bytes > self._limits.head_bytes_max:
             # A line that never ends reaches no callback but these.
             self._broken(_HEAD_TOO_LARGE if self._headers else _TARGET_TOO_LONG)
         if self._refusal and self.current is None:
@@ -134,7 +136,7 @@ class ServerConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Hold the application back, and further requests: the transport's buffer is full."""
         self.drained = self._owner.loop.create_future()
-        self.due = self._owner.loop.time() + self._owner.limits.write_stall_s
+        self.due = self._time() + self._limits.write_stall_s
         self._pause()
 
     def resume_writing(self) -> None:
@@ -156,12 +158,12 @@ class ServerConnection(asyncio.Protocol):
         self._packet_fresh = False
         self._in_head = True
         if self.current is None:
-            self.due = self._owner.loop.time() + self._owner.limits.head_s
+            self.due = self._time() + self._limits.head_s
 
     def on_url(self, url: bytes) -> None:
         """Keep a piece of the target."""
         self._url += url
-        if len(self._url) > self._owner.limits.head_bytes_max:
+        if len(self._url) > self._limits.head_bytes_max:
             self._broken(_TARGET_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -175,7 +177,7 @@ class ServerConnection(asyncio.Protocol):
         self._in_head = False
         if parser is None or self._refusal or self._closing:
             return
-        limit = self._owner.limits.head_bytes_max
+        limit = self._limits.head_bytes_max
         if self._packet_bytes > limit or self._head_bytes > limit:
             self._check_size()
         version = parser.get_http_version()
@@ -188,9 +190,9 @@ class ServerConnection(asyncio.Protocol):
         exchange = Exchange(
             self,
             scope,
-            keep=parser.should_keep_alive() and not self._owner.stopping,
-            http_1_0=version != "1.1",
-            head_bytes=max(self._head_bytes, self._packet_bytes),
+            parser.should_keep_alive() and not self._owner.stopping,
+            version != "1.1",
+            max(self._head_bytes, self._packet_bytes),
         )
         scope["extensions"] = {EXTENSION: exchange}
         self._reading = exchange
@@ -198,7 +200,7 @@ class ServerConnection(asyncio.Protocol):
             self.current = self._unserved = exchange
         else:
             self._queue.append(exchange)
-            if len(self._queue) >= self._owner.limits.pipelined_max:
+            if len(self._queue) >= self._limits.pipelined_max:
                 self._pause()
 
     def on_body(self, data: bytes) -> None:
@@ -207,7 +209,7 @@ class ServerConnection(asyncio.Protocol):
         if exchange is None or exchange.answered:
             return
         exchange.feed(data)
-        if exchange.held_bytes > self._owner.limits.body_held_bytes_max:
+        if exchange.held_bytes > self._limits.body_held_bytes_max:
             self._pause()
 
     def on_message_complete(self) -> None:
@@ -307,17 +309,17 @@ class ServerConnection(asyncio.Protocol):
             return
         if self._queue:
             self._serve(self._queue.popleft())
-            if len(self._queue) < self._owner.limits.pipelined_max:
+            if len(self._queue) < self._limits.pipelined_max:
                 self.read_on()
         elif self._refusal:
             self._refuse(self._refusal)
         elif self._owner.stopping:
             self._close()
         else:
-            limits = self._owner.limits
-            wait_s = limits.head_s if self._in_head else limits.idle_s
-            self.due = self._owner.loop.time() + wait_s
-            self.read_on()
+            limits = self._limits
+            self.due = self._time() + (limits.head_s if self._in_head else limits.idle_s)
+            if self._paused:
+                self.read_on()
 
     def _serve(self, exchange: Exchange) -> None:
         self.current = exchange
@@ -326,7 +328,7 @@ class ServerConnection(asyncio.Protocol):
     def _check_size(self) -> None:
         """Measure the head; what came in the same packet may belong to other messages."""
         size = sum(len(name) + len(value) + 4 for name, value in self._headers)
-        if len(self._url) + size > self._owner.limits.head_bytes_max:
+        if len(self._url) + size > self._limits.head_bytes_max:
             self._broken(_HEAD_TOO_LARGE)
 
     def _broken(self, status: int) -> None:
@@ -347,7 +349,7 @@ class ServerConnection(asyncio.Protocol):
             last.keep = False
 
     def _refuse(self, status: int, *, linger: bool = True) -> None:
-        exchange = Exchange(self, {"method": "GET", "headers": []}, keep=False, http_1_0=False)
+        exchange = Exchange(self, {"method": "GET", "headers": []}, False, False)  # noqa: FBT003
         exchange.complete = not linger
         self.current = exchange
         exchange.refuse(status)
@@ -362,10 +364,10 @@ class ServerConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        limits = self._owner.limits
+        limits = self._limits
         unread = transport.get_write_buffer_size() > 0
         wait_s = limits.write_stall_s if unread else limits.linger_s
-        self.due = self._owner.loop.time() + wait_s
+        self.due = self._time() + wait_s
         if linger and transport.can_write_eof():
             if self._paused:
                 self._paused = False

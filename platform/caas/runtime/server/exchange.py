@@ -93,11 +93,11 @@ class Exchange:
         self,
         link: Link,
         scope: dict[str, Any],
-        *,
-        keep: bool,
-        http_1_0: bool,
+        keep: bool,  # noqa: FBT001
+        http_1_0: bool,  # noqa: FBT001
         head_bytes: int = 0,
     ) -> None:
+        """Begin; see the class for what the arguments are."""
         self.scope = scope
         self.keep = keep
         self.http_1_0 = http_1_0
@@ -152,6 +152,7 @@ class Exchange:
         finally:
             running.pop(self, None)
             self.wake()
+            self.scope = {}  # it holds this exchange: a circle only the collector would find
 
     def _fail(self) -> None:
         """Say 500 while that is possible; an answer that began is cut off instead."""
