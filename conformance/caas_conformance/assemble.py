@@ -167,6 +167,7 @@ def _correlation(
     if collector is None:
         return model.Correlation(attempts=len(records)), []
     store = collector.receiver.store
+    conclusive = [record for record in records if not record.inconclusive]
     traces = set(found) | collector.marker_traces
     mix_ups = [
         stranger
@@ -181,8 +182,8 @@ def _correlation(
         if not log.trace_id:
             uncorrelated[log.service] = uncorrelated.get(log.service, 0) + 1
     summary = model.Correlation(
-        attempts=len(records),
-        attempts_with_trace=sum(bool(found[r.trace.trace_id].spans) for r in records),
+        attempts=len(conclusive),
+        attempts_with_trace=sum(bool(found[r.trace.trace_id].spans) for r in conclusive),
         spans=len(store.spans),
         owned_spans=sum(len(t.spans) for t in found.values()),
         orphan_spans=sum(len(t.orphan_spans) for t in found.values()),

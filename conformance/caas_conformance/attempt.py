@@ -40,6 +40,8 @@ class AttemptRecord:
     extra_checks: list[Check] = field(default_factory=list)
     unreached: tuple[tuple[str, str, str], ...] = ()
     vacuous: bool = False
+    paused_s: float = 0.0
+    inconclusive: bool = False
 
     @classmethod
     def begin(
@@ -49,6 +51,14 @@ class AttemptRecord:
         trace = AttemptTrace(run_id, case.id, number)
         context = CaseContext(environment, trace, case.requirements)
         return cls(case, number, trace, context, time() * 1000, perf_counter())
+
+    def set_aside(self) -> None:
+        """Make a red attempt in which the harness stood still count for nothing."""
+        self.inconclusive = True
+        self.verdict = Verdict.ERROR
+        self.failure_kind = "environment"
+        told = f"inconclusive: the machine stood still for {self.paused_s:.1f} s"
+        self.reason = f"{told}; {self.reason}" if self.reason else told
 
     @property
     def reason_redacted(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from caas_conformance.attempt import AttemptRecord, drive, judge
 from caas_conformance.context import Environment
 from caas_conformance.definition import CaseDefinition
+from caas_conformance.pauses import PauseWatch
 from caas_conformance.timestamps import rfc3339
 from caas_conformance.verdicts import GREEN, RED, is_flaky, worst
 from caas_reports.model import Status, Verdict
@@ -20,6 +21,7 @@ from caas_reports.model import Status, Verdict
 PARALLEL_MAX = 64
 REPEAT_MAX = 1_000
 RETRIES_MAX = 5
+INCONCLUSIVE_MAX = 5
 
 
 class Journal(Protocol):
@@ -55,12 +57,15 @@ class Options:
         repeat: Times each case is taken, whatever comes out.
         retries: Further attempts after a red one; a pass then makes the case flaky.
         fail_fast: Start nothing more after the first red case.
+        inconclusive_max: Red attempts at a case that are set aside and taken again because the
+            harness stood still during them; the next one counts in any event.
     """
 
     parallel: int = 1
     repeat: int = 1
     retries: int = 0
     fail_fast: bool = False
+    inconclusive_max: int = INCONCLUSIVE_MAX
 
 
 @dataclass(slots=True)
@@ -80,12 +85,17 @@ class CaseResult:
     @property
     def flaky(self) -> bool:
         """Whether attempts disagree."""
-        return is_flaky(record.verdict for record in self.attempts)
+        return is_flaky(record.verdict for record in self.conclusive)
 
     @property
     def vacuous(self) -> bool:
         """Whether an attempt failed for having looked at nothing."""
-        return any(record.vacuous for record in self.attempts)
+        return any(record.vacuous for record in self.conclusive)
+
+    @property
+    def conclusive(self) -> list[AttemptRecord]:
+        """The attempts during which the harness did not stand still."""
+        return [record for record in self.attempts if not record.inconclusive]
 
 
 class Runner:
@@ -113,11 +123,12 @@ class Runner:
         self._telemetry = telemetry
         self._slots = asyncio.Semaphore(options.parallel)
         self._driving: set[asyncio.Task[None]] = set()
+        self._pauses = PauseWatch()
         self._began = perf_counter()
 
     async def execute(self) -> list[CaseResult]:
         """Run the plan and return one result for each of its cases, also for those not run."""
-        async with asyncio.TaskGroup() as group:
+        async with self._pauses, asyncio.TaskGroup() as group:
             for result in self.results:
                 group.create_task(self._case(result), name=result.case.id)
         for result in self.results:
@@ -135,7 +146,7 @@ class Runner:
     async def _case(self, result: CaseResult) -> None:
         for _ in range(self._options.repeat):
             for tries_left in range(self._options.retries, -1, -1):
-                record = await self._attempt(result)
+                record = await self._conclusive_attempt(result)
                 if record is None:
                     return
                 final = record.verdict not in RED or not tries_left or bool(self.stopped_because)
@@ -146,10 +157,25 @@ class Runner:
             if result.verdict in RED and self._options.fail_fast:
                 self._stop_after(result.case)
 
+    async def _conclusive_attempt(self, result: CaseResult) -> AttemptRecord | None:
+        while True:
+            record = await self._attempt(result)
+            if record is None or not self._proves_nothing(record, result):
+                return record
+            record.set_aside()
+            self._tell(record, final=False)
+
+    def _proves_nothing(self, record: AttemptRecord, result: CaseResult) -> bool:
+        """Tell whether it is red, perhaps only because the harness stood still meanwhile."""
+        set_aside = len(result.attempts) - len(result.conclusive)
+        paused = record.paused_s > 0 and set_aside < self._options.inconclusive_max
+        return paused and record.verdict in RED and not self.stopped_because
+
     async def _attempt(self, result: CaseResult) -> AttemptRecord | None:
         async with self._slots:
             if self.stopped_because:
                 return None
+            paused_before_s = self._pauses.total_s()
             number = len(result.attempts) + 1
             record = AttemptRecord.begin(result.case, number, self._environment, self._run_id)
             result.attempts.append(record)
@@ -157,10 +183,17 @@ class Runner:
             for watcher in self._watchers:
                 watcher.started(result.case, number)
             await self._drive(record)
-            if self._options.fail_fast and not self._options.retries and record.verdict in RED:
+            record.paused_s = self._pauses.total_s() - paused_before_s
+            if (
+                self._options.fail_fast
+                and not self._options.retries
+                and record.verdict in RED
+                and not self._proves_nothing(record, result)
+            ):
                 self._stop_after(result.case)
         if self._telemetry is not None and record.status is not Status.ABORTED:
             await self._telemetry.settle(record)
+            record.paused_s = self._pauses.total_s() - paused_before_s
             judge(record)
         return record
 

@@ -20,7 +20,7 @@ SECRET_VARIABLE = "CAAS_SERVICE_SECRET"  # noqa: S105 - the variable's name
 STACK_FILE_BYTES_MAX = 1024 * 1024
 HEALTH = "/internal/health"
 DOCUMENT = "/documentation/json"
-PROBE_TIMEOUT_S = 5.0
+PROBE_TIMEOUT_S = 15.0
 
 
 class _Service(msgspec.Struct):

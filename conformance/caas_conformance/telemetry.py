@@ -23,7 +23,7 @@ from caas_observability.correlation import AttemptTelemetry
 from caas_observability.receiver import OtlpReceiver
 from caas_observability.records import ReceivedSpan
 
-MARKER_TIMEOUT_S = 5.0
+MARKER_TIMEOUT_S = 15.0
 MARKER_PATH = "/health"
 FLUSH = "caas=flush"
 ROUND_INTERVAL_S = 0.05

@@ -50,7 +50,7 @@ def conducted(service: ScriptedService, phase: Phase, tmp_path: Path) -> Conduct
             plan=phase.cases,
             phases=[phase],
             registry=REGISTRY,
-            options=Options(**(options or {})),
+            options=Options(**({"inconclusive_max": 0} | (options or {}))),
             limits=GateLimits(telemetry=telemetry, **(limits or {})),
             runs=tmp_path / "runs",
             command="caas conformance run",
