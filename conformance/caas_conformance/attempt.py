@@ -107,6 +107,15 @@ async def drive(record: AttemptRecord) -> None:
         judge(record)
 
 
+def overran(record: AttemptRecord) -> None:
+    """Judge an attempt that went on after the end of its time."""
+    record.status = Status.TIMED_OUT
+    _blame(record, "timeout", f"the case took over {record.case.timeout_s:g} s, and went on")
+    record.ended_at = perf_counter()
+    record.context.close()
+    judge(record)
+
+
 def _explain(record: AttemptRecord, error: Exception) -> None:
     """Note why the case ended early; requests sent side by side may have failed together."""
     if isinstance(error, ExceptionGroup):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
-from caas_conformance.attempt import AttemptRecord, drive, judge
+from caas_conformance.attempt import AttemptRecord, drive, judge, overran
 from caas_conformance.context import Environment
 from caas_conformance.definition import CaseDefinition
 from caas_conformance.pauses import PauseWatch
@@ -22,6 +22,8 @@ PARALLEL_MAX = 64
 REPEAT_MAX = 1_000
 RETRIES_MAX = 5
 INCONCLUSIVE_MAX = 5
+OVERTIME_S = 2.0  # beyond a case's own limit, which should have ended it, and between tries to
+CANCELLATIONS_MAX = 5
 
 
 class Journal(Protocol):
@@ -202,11 +204,22 @@ class Runner:
         task = asyncio.create_task(drive(record))
         self._driving.add(task)
         try:
-            await asyncio.wait([task])
+            await asyncio.wait([task], timeout=record.case.timeout_s + OVERTIME_S)
+            if not task.done():
+                await self._end(task)
+                overran(record)
         finally:
             self._driving.discard(task)
             if not task.done():
                 task.cancel()
+
+    async def _end(self, task: asyncio.Task[None]) -> None:
+        """Cancel an attempt again: one cancellation is lost now and then (CPython gh-86296)."""
+        for _ in range(CANCELLATIONS_MAX):
+            task.cancel()
+            await asyncio.wait([task], timeout=OVERTIME_S)
+            if task.done():
+                return
 
     def _stop_after(self, case: CaseDefinition) -> None:
         self.stopped_because = self.stopped_because or f"stopped by --fail-fast after {case.id}"

@@ -27,6 +27,7 @@ BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 5.0
 RETRY_AFTER_MAX_S = 30.0
 SHUTDOWN_MAX_S = 3.0
+CANCELLED_MAX_S = 0.5  # and no longer: a cancellation may be lost
 SLICE_ITEMS = 64  # encoded at a stretch: about 0.3 ms before other tasks get their turn
 
 _RETRYABLE: Final = frozenset({429, 502, 503, 504})  # OTLP/HTTP, "Retryable Response Codes"
@@ -94,10 +95,14 @@ class Exporter:
             return
         self._stopping.set()
         self._wake.set()
-        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-            await asyncio.wait_for(task, SHUTDOWN_MAX_S)
-        self._lose(self._queue.take(len(self._queue)))
-        self._client.close()
+        try:
+            await asyncio.wait([task], timeout=SHUTDOWN_MAX_S)
+            if task.cancel():
+                await asyncio.wait([task], timeout=CANCELLED_MAX_S)
+        finally:
+            task.cancel()
+            self._lose(self._queue.take(len(self._queue)))
+            self._client.close()
 
     async def _run(self) -> None:
         while not self._stopping.is_set():

@@ -91,7 +91,8 @@ class TelemetryStore:
         arrival: asyncio.Future[ReceivedSpan] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(arrival)
         try:
-            return await asyncio.wait_for(arrival, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await arrival
         finally:
             others = [w for w in self._waiting.get(key, ()) if w is not arrival]
             if others:

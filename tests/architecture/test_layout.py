@@ -54,6 +54,20 @@ def test_no_module_grows_beyond_one_concern() -> None:
     assert not long
 
 
+def test_nothing_waits_in_a_way_that_loses_cancellations() -> None:
+    """`asyncio.wait_for` of Python 3.11 does (gh-86296); `asyncio.timeout` and `wait` don't."""
+    waiting = [
+        str(path.relative_to(ROOT))
+        for path in tracked()
+        if path.suffix == ".py"
+        and path.relative_to(ROOT).parts[0] in PACKAGES
+        and path.relative_to(ROOT).parts[:3] != ("platform", "caas", "testing")
+        and "asyncio.wait_for(" in path.read_text()
+    ]
+
+    assert not waiting
+
+
 def test_no_committed_file_names_a_registry_host() -> None:
     """A lock that names a host works only where that host is reached."""
     hosts = re.compile(r"pypi\.[o]rg|python[h]osted\.org|registry\.[n]pmjs|deb\.[d]ebian")

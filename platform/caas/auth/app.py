@@ -48,6 +48,7 @@ from caas.runtime.redis import open_redis, ping_redis
 from caas.runtime.revocation import RevocationFeed, RevocationLog, RevocationPublisher
 from caas.runtime.service_auth import ServiceSecret
 from caas.runtime.settings import RuntimeSettings
+from caas.runtime.tasks import end_tasks
 from caas.runtime.tokens import KeySet, TokenVerifier
 from caas_observability.logs import get_logger
 
@@ -138,10 +139,8 @@ class _Running:
     async def stop(self) -> None:
         """Write what is pending and close everything."""
         await self.feed.stop()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if not await end_tasks(self._tasks):
+            _log.warning("background work does not end; going on without it")
         with contextlib.suppress(UnavailableError):
             await self.uses.flush()
         self.hasher.close()

@@ -47,6 +47,7 @@ from caas.runtime.ratelimit import Limit, RateLimiter
 from caas.runtime.redis import open_redis, ping_redis
 from caas.runtime.revocation import RevocationFeed, RevocationLog
 from caas.runtime.settings import RuntimeSettings
+from caas.runtime.tasks import end_tasks
 from caas.runtime.tokens import KeySet, TokenVerifier
 from caas_observability.logs import get_logger
 
@@ -110,10 +111,8 @@ class _Running:
     async def stop(self) -> None:
         """Let what is under way end, and close everything."""
         await self.feed.stop()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if not await end_tasks(self._tasks):
+            _log.warning("background work does not end; going on without it")
         await self.client.aclose(grace_s=SHUTDOWN_GRACE_S)
         await self.redis.aclose()
         await self.mongo.close()

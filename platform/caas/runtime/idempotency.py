@@ -193,17 +193,18 @@ class Idempotency:
     async def _holding(self, name: str, mine: bytes) -> AsyncIterator["_Outcome"]:
         """Keep the lease alive in the block; free the key when no answer was kept."""
         outcome = _Outcome()
-        renewing = asyncio.get_running_loop().create_task(self._keep_lease(name, mine))
+        renewing = asyncio.get_running_loop().create_task(self._keep_lease(name, mine, outcome))
         try:
             yield outcome
         finally:
+            outcome.held = False  # also for a renewal that misses the cancellation
             renewing.cancel()
             if outcome.answer is None:
                 with suppress(redis.exceptions.RedisError):
                     await self._release(keys=[name], args=[mine])
 
-    async def _keep_lease(self, name: str, mine: bytes) -> None:
-        while True:
+    async def _keep_lease(self, name: str, mine: bytes, outcome: "_Outcome") -> None:
+        while outcome.held:
             await asyncio.sleep(LEASE_RENEW_EVERY_S)
             with suppress(redis.exceptions.RedisError):
                 await self._renew(keys=[name], args=[mine, LEASE_MS])
@@ -218,11 +219,12 @@ class Idempotency:
 
 
 class _Outcome:
-    """Whether a held key ended with an answer."""
+    """Whether a key is held, and whether it ended with an answer."""
 
-    __slots__ = ("answer",)
+    __slots__ = ("answer", "held")
 
     def __init__(self) -> None:
+        self.held = True
         self.answer: _Answer | None = None
 
 

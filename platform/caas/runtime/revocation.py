@@ -23,6 +23,7 @@ from caas.contracts.auth import (
     SessionsRevoked,
 )
 from caas.kernel.errors import UnavailableError
+from caas.runtime.tasks import end_tasks
 from caas.runtime.time_limit import TimeLimit
 from caas_observability.logs import get_logger
 
@@ -216,16 +217,17 @@ class RevocationFeed:
     async def wait_live(self, timeout_s: float) -> bool:
         """Wait until the history has been read; tell whether that happened in time."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._first.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._first.wait()
         return self._first.is_set()
 
     async def stop(self) -> None:
         """Stop following."""
         self._stopping = True
-        for task in (self._task, self._resuming):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
+        if self._task is not None:
+            await end_tasks([self._task])
+        if self._resuming is not None:
+            await end_tasks([self._resuming])
 
     async def probe(self) -> None:
         """Raise `RevocationsUnknownError` when the stream is not heard: a readiness check."""

@@ -17,6 +17,7 @@ import uvloop
 
 from caas.kernel.clock import SystemClock, rfc3339
 from caas.runtime.server import HttpServer, Lifespan, ServerLimits
+from caas.runtime.tasks import end_tasks
 from caas.stack.log_files import LogFile
 from caas.stack.tied_exec import die_with_parent
 from caas_observability.redaction import Redactor, is_secret_name
@@ -114,13 +115,12 @@ async def _serve(plan: ServingPlan, log: LogFile) -> None:
 
 
 async def _finish_unless(task: asyncio.Task[None], stopping: asyncio.Event) -> bool:
-    """Wait for *task*; return False, with the task ended, when the stop comes first."""
+    """Wait for *task*; return False, with the task cancelled, when the stop comes first."""
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
     if not task.done():
-        task.cancel()
-        await asyncio.wait([task])
+        await end_tasks([task])
         return False
     task.result()
     return True

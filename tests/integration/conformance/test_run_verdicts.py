@@ -1,6 +1,7 @@
 """Every way in which a case can end, over a scripted service."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,33 @@ async def test_a_case_over_its_time_is_timed_out(
     assert run.cases[0].verdict is Verdict.ERROR
     assert run.cases[1].verdict is Verdict.PASSED
     assert exit_code(run) == 3
+
+
+async def test_a_case_that_misses_the_end_of_its_time_is_ended_all_the_same(
+    conducted: Conduct,
+    phase: Phase,
+    service: ScriptedService,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One lost cancellation must not hang the run; the attempt is no abort, either."""
+    monkeypatch.setattr("caas_conformance.runner.OVERTIME_S", 0.01)
+    service.route("GET", "/", Said(200, {}))
+
+    async def goes_on(t: CaseContext) -> None:
+        await t.auth.get("/")
+        for _ in range(2):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    add(phase, goes_on, timeout_s=0.1)
+    add(phase, looks)
+    run, _ = await conducted(telemetry=False)
+
+    assert run.cases[0].attempts[0].status is Status.TIMED_OUT
+    assert run.cases[0].verdict is Verdict.ERROR
+    assert run.cases[1].verdict is Verdict.PASSED
+    assert run.status is Status.FINISHED
 
 
 async def test_fail_fast_leaves_the_rest_not_run(

@@ -17,6 +17,8 @@ from caas.runtime.server.lifespan import Lifespan
 from caas.runtime.server.limits import ServerLimits
 from caas.runtime.server.server import BACKLOG, HttpServer
 
+SHUTDOWN_MAX_S = 10.0  # for the application to write what is pending and close what it opened
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("factory", metavar="MODULE:FACTORY")
@@ -50,7 +52,8 @@ async def serve(app: Any, listener: socket.socket, limits: ServerLimits, *, grac
     await server.start(listener)
     await stopping.wait()
     await server.stop(grace_s=grace_s)
-    await lifespan.shutdown()
+    async with asyncio.timeout(SHUTDOWN_MAX_S):
+        await lifespan.shutdown()
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ class Lifespan:
         """Run the application's shutdown; raises as `startup` does."""
         await self._ask("shutdown")
         if self._running:
-            await self._running
+            # Not awaited itself: who gives up on this wait must not depend on how the task ends.
+            await asyncio.wait([self._running])
+            self._running.result()
 
     async def _ask(self, phase: str) -> None:
         if self._running is None:

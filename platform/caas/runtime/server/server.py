@@ -16,6 +16,7 @@ from caas.runtime.peers import parse_address, site_of
 from caas.runtime.server.connection import ServerConnection
 from caas.runtime.server.exchange import Exchange, Running
 from caas.runtime.server.limits import ServerLimits
+from caas.runtime.tasks import end_tasks
 
 SWEEP_S = 0.5
 BACKLOG = 1_024
@@ -69,10 +70,7 @@ class HttpServer:
         ends_at = self.loop.time() + grace_s
         if self._running and grace_s > 0:
             await asyncio.wait(self._running.values(), timeout=grace_s)
-        if running := tuple(self._running.values()):
-            for task in running:
-                task.cancel()
-            await asyncio.wait(running)
+        await end_tasks(self._running.values())
         await self._flushed(ends_at)
         for connection in tuple(self._connections):
             connection.abort()
@@ -86,7 +84,8 @@ class HttpServer:
             self._one_closed = asyncio.Event()
             left_s = max(0.0, ends_at - self.loop.time())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._one_closed.wait(), left_s)
+                async with asyncio.timeout(left_s):
+                    await self._one_closed.wait()
 
     # --- what connections call --------------------------------------------------------------
 
