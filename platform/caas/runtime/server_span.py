@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from caas.kernel.ids import is_id
 from caas.runtime.fast import FastRequest
 from caas_observability.tracing import Span
 
@@ -26,12 +27,30 @@ def describe_connection(scope: Any) -> dict[str, Any]:
     return attributes
 
 
+def shown_path(route: str, path: str) -> str:
+    """Return *path* as spans and logs may have it: a parameter that is no id shows its name.
+
+    People put tokens there, too, and not every secret has a shape that redaction knows. Below a
+    prefix, which says nothing about the rest, it is the prefix.
+    """
+    if path == route or "{" not in route:
+        return route
+    names, given = route.split("/"), path.rstrip("/").split("/")
+    if len(names) != len(given):
+        return route
+    shown = (
+        value if value == name or is_id(value) else name
+        for name, value in zip(names, given, strict=True)
+    )
+    return "/".join(shown)
+
+
 def describe_answer(span: Span, verb: str, request: FastRequest, status: int) -> None:
     """Name the span by its route and note how the request ended."""
     route = request.route
     if route:
         # Not without: a path that no route has is a text of the client's choice, too.
-        span.set("url.path", request.path)
+        span.set("url.path", shown_path(route, request.path))
         span.update_name(f"{verb} {route}")
         span.set("http.route", route)
     span.set("http.response.status_code", status)

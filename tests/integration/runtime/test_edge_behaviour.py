@@ -255,6 +255,7 @@ async def test_a_sampled_request_has_a_server_span_and_an_access_log(demo: Any) 
     assert span.name == "GET /items/{item_id}"
     assert (span.trace_id, span.parent_span_id) == (TRACE, "00f067aa0ba902b7")
     assert span.attributes["http.route"] == "/items/{item_id}"
+    assert span.attributes["url.path"] == "/items/{item_id}"
     assert span.attributes["http.response.status_code"] == 200
     assert all(part in line for part in (f'"trace_id":"{TRACE}"', '"correlation_id":"c1"'))
 
