@@ -24,6 +24,7 @@ from caas_observability.telemetry_store import RECORDS_MAX, TelemetryStore
 BODY_MAX_BYTES = 16 * 1024 * 1024
 HEADERS_MAX_BYTES = 32 * 1024
 CONNECTIONS_MAX = 256
+SPAN_AWAITED_S = 30.0
 
 _PROTOBUF, _JSON = b"application/x-protobuf", b"application/json"
 _SIGNALS = {b"/v1/traces": "spans", b"/v1/logs": "logs", b"/v1/metrics": "metrics"}
@@ -101,7 +102,12 @@ class OtlpReceiver:
         await self.close()
 
     async def wait_for_span(
-        self, trace_id: str, service: str, *, kind: str = "server", timeout_s: float = 5.0
+        self,
+        trace_id: str,
+        service: str,
+        *,
+        kind: str = "server",
+        timeout_s: float = SPAN_AWAITED_S,
     ) -> ReceivedSpan:
         """Return that service's span of the trace as soon as it is there.
 

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import websocket
 
+from caas.testing.patience import PATIENCE_S
 from caas_reports.comparison import with_run
 from caas_reports.context import Context
 from caas_reports.formats import html
@@ -21,8 +22,6 @@ from caas_reports.model import Run
 from caas_reports.seed_import import import_report
 from caas_reports.testing import build_run
 
-START_S_MAX = 30.0
-ANSWER_S_MAX = 20.0
 POLL_S = 0.02
 EXCERPT = Path(__file__).parents[2] / "unit" / "reports" / "data" / "seed_excerpt.txt"
 FLAGS = (
@@ -36,7 +35,7 @@ class Browser:
     """One tab. Every request it makes and every complaint it prints is kept."""
 
     def __init__(self, address: str) -> None:
-        self._socket = websocket.create_connection(address, timeout=ANSWER_S_MAX)
+        self._socket = websocket.create_connection(address, timeout=PATIENCE_S)
         self._number = 0
         self.requests: list[str] = []
         self.complaints: list[str] = []
@@ -79,7 +78,7 @@ class Browser:
 
     def wait(self, expression: str) -> Any:
         """Wait until an expression is true in the page; give its value."""
-        end = time.monotonic() + ANSWER_S_MAX
+        end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
             value = self.evaluate(expression)
             if value:
@@ -137,7 +136,7 @@ class Browser:
 def _debugger(profile: Path) -> str:
     """Wait for Chromium to say where it listens; give the address of its tab."""
     told = profile / "DevToolsActivePort"
-    end = time.monotonic() + START_S_MAX
+    end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         if told.is_file() and len(lines := told.read_text().splitlines()) > 1:
             with urllib.request.urlopen(f"http://127.0.0.1:{lines[0]}/json") as answer:
@@ -164,7 +163,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield _debugger(profile)
     finally:
         process.terminate()
-        process.wait(timeout=START_S_MAX)
+        process.wait(timeout=PATIENCE_S)
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from caas.testing.patience import PATIENCE_S
 from caas_conformance.recovery import recover_killed_runs
 from caas_conformance.testing import Asked, Said, ScriptedService, ThreadedServices
 from caas_conformance.verdicts import exit_code
 from caas_reports.formats import run_json
 from caas_reports.model import Run, Status, Verdict
 
-WAIT_S = 20.0
 SUITE = """
 import sys
 from caas_conformance import commands
@@ -26,7 +26,7 @@ from caas_reports.model import Requirement
 PHASE = Phase("Z01", "Made for the test", "Cases of one test.")
 
 async def body(t):
-    answer = await t.auth.get("/" + ("hang" if hangs(len(seen)) else "quick"), timeout_s=20)
+    answer = await t.auth.get("/" + ("hang" if hangs(len(seen)) else "quick"), timeout_s=600)
     with t.check("status", "the status is right") as check:
         check.status(answer, 200)
 
@@ -93,7 +93,7 @@ def test_an_interrupt_ends_in_order_with_reports(
     process = start(service, tmp_path / "state", tmp_path / "suite.py")
     wait_until_it_hangs(pipe)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=WAIT_S)
+    output, _ = process.communicate(timeout=PATIENCE_S)
 
     run = the_run(tmp_path / "state")
     assert process.returncode == 3, output
@@ -117,7 +117,7 @@ def test_a_killed_run_is_finished_by_the_next_one(
     wait_until_it_hangs(pipe)
     assert recover_killed_runs(runs) == []  # it still runs
     process.kill()
-    process.communicate(timeout=WAIT_S)
+    process.communicate(timeout=PATIENCE_S)
 
     left = the_run(tmp_path / "state")
     assert (left.status, left.verdict, exit_code(left)) == (Status.RUNNING, Verdict.NOT_RUN, 3)

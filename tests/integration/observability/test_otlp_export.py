@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from caas.testing.patience import PATIENCE_S
 from caas_observability import context, exporter, logs, tracing
 from caas_observability.exporter import Exporter
 from caas_observability.logs import Sink, get_logger
@@ -151,8 +152,9 @@ async def start() -> AsyncIterator[Start]:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the number of retries, not their length."""
+    """Keep the number of retries, not their length; a shutdown ends when all is exported."""
     monkeypatch.setattr(exporter, "BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr(exporter, "SHUTDOWN_MAX_S", PATIENCE_S)
 
 
 def marker() -> str:
@@ -333,7 +335,7 @@ async def test_an_absent_receiver_is_reported_once_and_counted(start: Start) -> 
     logs.install(Sink("svc", write=lines.append))
     for _ in range(64):
         start_span("work").end()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await queue.lost.wait()
     port = int(endpoint.rpartition(":")[2])
     async with OtlpReceiver(port=port) as back:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from caas.testing.patience import PATIENCE_S
 from caas_observability import context
 from caas_observability.receiver import OtlpReceiver
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
 QUEUE_ITEMS = 64
-WAIT_MAX_S = 30.0
 ATTEMPTS_MAX = 1000
 
 RECEIVER = """
@@ -92,7 +92,7 @@ async def process(
     first = (await child.stdout.readline()).decode().strip()
     drained = asyncio.ensure_future(child.stdout.read())  # a full pipe would stop it
     try:
-        async with asyncio.timeout(WAIT_MAX_S):
+        async with asyncio.timeout(PATIENCE_S):
             yield child, first
     finally:
         if child.returncode is None:
@@ -167,7 +167,7 @@ async def test_a_killed_receiver_costs_spans_and_never_requests(tmp_path: Path) 
 
             async with OtlpReceiver(port=int(endpoint.rpartition(":")[2])) as back:
                 marked = await back.wait_for_span(
-                    await client.get_marked(), "svc", timeout_s=WAIT_MAX_S
+                    await client.get_marked(), "svc", timeout_s=PATIENCE_S
                 )
                 lost = (
                     marked.attributes["caas.telemetry.dropped_spans"]
