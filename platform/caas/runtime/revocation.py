@@ -30,7 +30,9 @@ from caas_observability.logs import get_logger
 HEARTBEAT_MS = 250
 READ_TIMEOUT_S = 0.75
 DEAF_AFTER_S = 1.0
-WORD_AWAITED_S = 0.5
+WORD_AWAITED_S = 1.0
+FAILURES_HEARD = 2
+"""Failed reads in a row that say that the stream is lost; one may be a pause's doing."""
 RECONNECT_DELAY_S = 0.1
 READ_BATCH_ENTRIES = 1000
 RETAINED_S = CLIENT_TTL_S + 300
@@ -234,14 +236,18 @@ class RevocationFeed:
         await self._log.known()
 
     async def _follow(self) -> None:
+        failures = 0
         # Python 3.11's `wait_for`, in the driver, may lose a cancellation (gh-86296).
         while not self._stopping:
             try:
                 async with TimeLimit(READ_TIMEOUT_S):
                     await self._read(await self._read_up_to())
+                failures = 0
             except (RedisError, OSError, TimeoutError, UnavailableError):
                 self._connected = False
-                self._log.lost()
+                failures += 1
+                if failures >= FAILURES_HEARD:
+                    self._log.lost()
                 await asyncio.sleep(RECONNECT_DELAY_S)
 
     async def _read_up_to(self) -> bytes | str:
