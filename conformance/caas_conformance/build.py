@@ -89,7 +89,7 @@ class AttemptBuilder:
                 level=Level(check.level),
                 verdict=_verdict_of(check),
                 requirements=check.requirements,
-                assertions=tuple(map(self._assertion, check.assertions)),
+                assertions=tuple(self._assertion(a, check.exchange) for a in check.assertions),
                 step=check.step,
                 exchange=check.exchange,
             )
@@ -102,7 +102,7 @@ class AttemptBuilder:
                 requirements=record.case.requirements,
             )
 
-    def _assertion(self, assertion: Assertion) -> model.Assertion:
+    def _assertion(self, assertion: Assertion, exchange: str | None) -> model.Assertion:
         expected, actual = shown(assertion, self._redactor)
         return model.Assertion(
             at=assertion.at,
@@ -110,6 +110,7 @@ class AttemptBuilder:
             actual=actual,
             passed=assertion.passed,
             message=self._redactor.text(assertion.message),
+            exchange=None if assertion.exchange == exchange else assertion.exchange,
         )
 
     def _failure(self) -> model.Failure | None:

@@ -28,6 +28,7 @@ class Assertion(NamedTuple):
     actual: Any
     passed: bool
     message: str = ""
+    exchange: str | None = None
 
 
 class Check:
@@ -296,7 +297,7 @@ class Check:
         message: str,
         exchange: str | None,
     ) -> bool:
-        self.assertions.append(Assertion(at, expected, actual, passed, message))
+        self.assertions.append(Assertion(at, expected, actual, passed, message, exchange))
         if self.exchange is None:
             self.exchange = exchange
         return passed

@@ -53,6 +53,7 @@ class Assertion(_Model, frozen=True, kw_only=True, omit_defaults=True):
     actual: str
     passed: bool
     message: str = ""
+    exchange: str | None = None  # id, when it judged another one than its check names
 
 
 class Check(_Model, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,7 +66,7 @@ class Check(_Model, frozen=True, kw_only=True, omit_defaults=True):
     requirements: tuple[str, ...] = ()
     assertions: tuple[Assertion, ...] = ()
     step: int | None = None  # index into the attempt's steps
-    exchange: str | None = None  # id of the exchange it judged
+    exchange: str | None = None  # id of the exchange that it judged first
 
 
 class Message(_Model, frozen=True, kw_only=True, omit_defaults=True):

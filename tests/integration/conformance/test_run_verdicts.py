@@ -201,6 +201,27 @@ async def test_outside_of_a_step_the_next_request_is_not_sent(
     assert [len(c.attempts[0].exchanges) for c in run.cases] == [1, 2]
 
 
+async def test_an_assertion_names_the_exchange_that_it_judged(
+    conducted: Conduct, phase: Phase, service: ScriptedService
+) -> None:
+    """A check that compares two answers must not lay one's status at the other's door."""
+
+    async def compares(t: CaseContext) -> None:
+        answers = [await t.auth.get("/first"), await t.auth.get("/second")]
+        with t.check("alike", "both are the same 404") as check:
+            for answer in answers:
+                check.status(answer, 404)
+
+    service.route("GET", "/first", Said(404, {}))
+    service.route("GET", "/second", Said(200, {}))
+    add(phase, compares)
+    run, _ = await conducted(telemetry=False)
+
+    check = run.cases[0].attempts[0].checks[0]
+    assert check.exchange == "x1"
+    assert [(a.exchange, a.passed) for a in check.assertions] == [(None, True), ("x2", False)]
+
+
 async def test_a_case_over_its_time_is_timed_out(
     conducted: Conduct, phase: Phase, service: ScriptedService
 ) -> None:
