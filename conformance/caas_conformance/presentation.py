@@ -13,10 +13,13 @@ from caas_conformance.progress import STYLES
 from caas_conformance.requirements import Registry
 from caas_conformance.verdicts import GREEN, RED, exit_code
 from caas_reports import baseline, comparison
+from caas_reports.causes import causes
 from caas_reports.model import Run, Verdict
 
 HTML_REPORT = "report.html"
 RED_CASES_SHOWN = 20
+CAUSES_SHOWN = 10
+CAUSE_CASES_SHOWN = 6
 
 
 def described(case: CaseDefinition) -> dict[str, Any]:
@@ -131,6 +134,7 @@ def summary(run: Run, directory: Path) -> dict[str, Any]:
 
 def print_summary(console: Console, run: Run, directory: Path) -> None:
     """Print verdict, counts, red cases, gates, overhead and where the report lies."""
+    _print_causes(console, run)
     red = [case for case in run.cases if case.verdict in RED]
     for case in red[:RED_CASES_SHOWN]:
         line = Text(f"{case.id} ")
@@ -169,6 +173,19 @@ def print_summary(console: Console, run: Run, directory: Path) -> None:
     console.print(verdict, soft_wrap=True)
     _print_comparison(console, run)
     console.print(Text(f"report: {directory / HTML_REPORT}"), soft_wrap=True)
+
+
+def _print_causes(console: Console, run: Run) -> None:
+    """Print what broke, the widest cause first."""
+    found = [cause for cause in causes(run).causes if cause.verdict in RED]
+    for cause in found[:CAUSES_SHOWN]:
+        line = Text(cause.title, "bold")
+        cases = ", ".join(cause.cases[:CAUSE_CASES_SHOWN])
+        more = len(cause.cases) - CAUSE_CASES_SHOWN
+        line.append(f"  {cases}{f' and {more} more' if more > 0 else ''}", "not bold")
+        console.print(line, soft_wrap=True)
+    if len(found) > CAUSES_SHOWN:
+        console.print(Text(f"and {len(found) - CAUSES_SHOWN} more causes", "dim"))
 
 
 def _print_comparison(console: Console, run: Run) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
+from caas_reports.causes import causes
 from caas_reports.context import Context
 from caas_reports.model import Attempt, Case, Check, Exchange, Message, Run, Verdict
 from caas_reports.traceability import covered_line, matrix
@@ -85,6 +86,7 @@ def _summary(run: Run) -> Iterator[str]:
 
 def _attention(run: Run) -> Iterator[str]:
     wanting = [case for case in run.cases if case.verdict is not Verdict.PASSED]
+    yield from _causes(run)
     if not wanting:
         return
     yield "## Needs attention"
@@ -93,6 +95,29 @@ def _attention(run: Run) -> Iterator[str]:
         message = failure_message(case)
         if message:
             yield f"  - {_line(message)}"
+    yield ""
+
+
+def _causes(run: Run) -> Iterator[str]:
+    found = causes(run)
+    if not found.causes:
+        return
+    yield "## What broke"
+    for cause in found.causes:
+        many = f"{len(cause.cases)} cases" if len(cause.cases) > 1 else "1 case"
+        yield f"- **{_line(cause.title)}** ({many}: {', '.join(cause.cases)})"
+        said = found.findings[cause.example]
+        if said.exchange:
+            came = said.status if said.status is not None else said.error or "no answer"
+            asked = _code(f"{said.method} {said.url}")
+            yield f"  - In {cause.example}: {asked} answered {_line(str(came))}"
+        if said.at:
+            wanted, got = _code(said.expected), _code(said.actual)
+            yield f"  - {_code(said.at)}: expected {wanted}, got {got}"
+        if said.note:
+            yield f"  - {_line(said.note)}"
+        for record in said.logs:
+            yield f"  - {record.level} {record.service}: {_line(record.message)}"
     yield ""
 
 

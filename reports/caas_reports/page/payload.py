@@ -9,10 +9,13 @@ from typing import Any
 import msgspec
 
 from caas_reports import comparison
+from caas_reports.causes import Causes, causes
 from caas_reports.context import Context
-from caas_reports.model import Attempt, Case, Run, Verdict
+from caas_reports.history import RED, PastRun, streak
+from caas_reports.model import Case, Run, Verdict
+from caas_reports.operations import slowest
 from caas_reports.traceability import covered_line, matrix
-from caas_reports.wording import failing_checks, failure_message, headline
+from caas_reports.wording import failure_message, headline
 
 # So many cases share a block: one case opens in a few milliseconds, and alike texts pack well.
 CASES_PER_BLOCK = 16
@@ -48,17 +51,30 @@ def index(run: Run, context: Context) -> dict[str, Any]:
         if name not in {"cases", "plan"}
     }
     rows = matrix(run)
+    broken = causes(run)
     seed = comparison.with_seed(run, context.baseline) if context.baseline else None
     return {
         "headline": headline(run),
         "run": head,
-        "cases": [_case(case, number) for number, case in enumerate(run.cases)],
+        "causes": broken.causes,
+        "slowest": slowest(run),
+        "cases": [
+            _case(case, number) | _broken(case, broken, context.history)
+            for number, case in enumerate(run.cases)
+        ],
         "matrix": [{"id": row.id, "state": row.state, "cases": row.cases} for row in rows],
         "covered": covered_line(rows),
         "seed": seed,
         "seedTotals": context.baseline.totals if context.baseline else None,
-        "history": context.history,
+        "history": [_without_verdicts(past) for past in context.history],
         "other": context.other,
+    }
+
+
+def _without_verdicts(past: PastRun) -> dict[str, Any]:
+    """Give a run before without its cases, of which only the streaks are shown."""
+    return {
+        name: value for name, value in msgspec.structs.asdict(past).items() if name != "verdicts"
     }
 
 
@@ -83,7 +99,6 @@ def _case(case: Case, number: int) -> dict[str, Any]:
         "passed": sum(check.verdict is Verdict.PASSED for check in checks),
         "services": _services(case),
         "message": failure_message(case),
-        "first": _first_wrong(last),
         "block": number // CASES_PER_BLOCK,
         "slot": number % CASES_PER_BLOCK,
     }
@@ -103,16 +118,11 @@ def _services(case: Case) -> list[str]:
     return sorted(name for name in found if not HARNESS.search(name))
 
 
-def _first_wrong(attempt: Attempt | None) -> dict[str, str] | None:
-    """Give the first assertion that did not hold, for the list of failures."""
-    for check in failing_checks(attempt) if attempt else ():
-        for assertion in check.assertions:
-            if not assertion.passed:
-                return {
-                    "check": check.title,
-                    "level": check.level.value,
-                    "at": assertion.at,
-                    "expected": assertion.expected,
-                    "actual": assertion.actual,
-                }
-    return None
+def _broken(case: Case, found: Causes, past: tuple[PastRun, ...]) -> dict[str, Any]:
+    """Give what broke a case, which of the causes it has, and since when; nothing when green."""
+    finding = found.findings.get(case.id)
+    if finding is None:
+        return {}
+    cause = next(n for n, cause in enumerate(found.causes) if case.id in cause.cases)
+    before = streak(case.id, past) if case.verdict in RED else None
+    return {"finding": finding, "cause": cause, "before": before}

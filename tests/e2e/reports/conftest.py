@@ -18,7 +18,8 @@ from caas.testing.patience import PATIENCE_S
 from caas_reports.comparison import with_run
 from caas_reports.context import Context
 from caas_reports.formats import html
-from caas_reports.model import Run
+from caas_reports.history import PastRun
+from caas_reports.model import Run, Verdict
 from caas_reports.seed_import import import_report
 from caas_reports.testing import build_run
 
@@ -192,7 +193,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     baseline = import_report(EXCERPT.read_bytes(), name="made-up", source=EXCERPT.name)
     run = build_run()
     other = with_run(build_run(12, run_id="the-run-before"), run)
-    context = Context(baseline=baseline, other=other)
+    earlier = PastRun(
+        run_id="earlier", verdict=Verdict.FAILED, started_at="2026-03-01T09:15:00.000Z",
+        duration_ms=1.0, verdicts={"S08.01": Verdict.PASSED, "S11.02": Verdict.FAILED},
+    )  # fmt: skip
+    context = Context(baseline=baseline, other=other, history=(earlier,))
     return _page(tmp_path_factory.mktemp("page"), run, context)
 
 

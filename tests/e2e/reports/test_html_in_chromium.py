@@ -24,10 +24,15 @@ def test_the_first_view_is_the_verdict_and_what_failed(browser: Any, page: Path)
 
     assert browser.text("h1") == "2 of 14 cases failed, 1 could not be judged"
     assert "auth-service" in browser.text(".versions")
-    assert browser.texts(".gate-name") == ["cases", "correlation", "flaky"]
-    cards = browser.texts(".card .row-id")
-    assert cards[:2] == ["S08.01", "S11.02"]
-    assert "expected200got404" in browser.texts(".card .difference")[0]
+    assert browser.texts(".alarm .gate-name") == ["flaky", "log lines without a trace id"]
+    assert browser.texts(".gates .gate-name") == ["cases", "correlation", "flaky"]
+    assert browser.texts(".cause-what b")[:2] == [
+        "gateway answered 404, not 200: Tenant 5b0c4f1e-8f0e-4d0e-9b51-1f1f6f1f2a10 not found",
+        "socket-service-1: events.newMessage is 2 times, not once",
+    ]
+    first = browser.text(".cause")
+    for part in ("200", "404", "x1 GET /v1/tenant", "tenant is not known", "--case S08.01"):
+        assert part in first
     assert browser.texts(".group h2")[0].startswith("Needs attention")
 
 
@@ -60,6 +65,8 @@ def test_filters_narrow_the_list_and_stay_in_the_address(browser: Any, page: Pat
         ("#/?service=chat-service", ["T04.01"]),
         ("#/?requirement=LIMIT-1", ["S08.01", "S08.03"]),
         ("#/?verdict=flaky", ["S02.02"]),
+        ("#/?verdict=new", ["S08.01"]),
+        ("#/?cause=1", ["S11.02"]),
         ("#/?q=stranger", ["S11.02"]),
         ("#/?q=gateway%20alive", ["S01.01"]),
         ("#/?q=nothing-like-it", []),
@@ -111,10 +118,10 @@ def test_a_waterfall_can_be_read(browser: Any, page: Path) -> None:
     assert [row["name"] for row in rows] == [
         "GET /v1/tenant",
         "case",
-        "GET",
+        "GET → gateway",
         "GET /v1/tenant",
         "EVALSHA rate-limit",
-        "POST",
+        "POST → auth-service",
         "GET /internal/tenants",
         "find tenants",
     ]
@@ -126,6 +133,68 @@ def test_a_waterfall_can_be_read(browser: Any, page: Path) -> None:
     assert server["marks"] == 3
     for row in rows[4:]:
         assert server["from"] <= row["from"] < row["to"] <= server["to"] + 0.01
+
+
+def test_a_case_of_many_requests_opens_on_the_one_that_broke(browser: Any, page: Path) -> None:
+    """The whole case is one choice away."""
+    browser.open(page, "#/case/S11.02")
+    whole = browser.evaluate("document.querySelectorAll('.span-row').length")
+    assert browser.evaluate("document.querySelector('#timeline-exchange').value") == "x1"
+
+    browser.evaluate(
+        "(() => { const s = document.querySelector('#timeline-exchange'); s.value = '';"
+        "s.dispatchEvent(new Event('change')); })()"
+    )
+
+    assert browser.evaluate("document.querySelectorAll('.span-row').length") > whole
+
+
+def test_a_link_to_an_exchange_opens_it(browser: Any, page: Path) -> None:
+    """From the cause to the bytes in one step, also in a new tab."""
+    browser.open(page, "#/case/S11.02?at=x2")
+
+    assert browser.evaluate("document.querySelector('#exchange-x2').open") is True
+
+
+def test_a_finding_can_be_taken_along(browser: Any, page: Path) -> None:
+    """As text for a ticket, and the request as a curl command that quotes what it holds."""
+    browser.open(page, "#/case/S08.01")
+    browser.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; }")
+
+    browser.click("#part-broken .broken-head .copy")
+    ticket = browser.wait("window.copied")
+    for part in ("**gateway answered 404, not 200", "expected `200`, got `404`", "Trace: `"):
+        assert part in ticket
+
+    browser.evaluate("window.copied = ''")
+    browser.click(".timings .copy")
+    assert browser.wait("window.copied").startswith("curl -i -X 'GET' 'http://127.0.0.1:4000/v1")
+
+
+@pytest.mark.parametrize("address", ["#/", "#/case/S08.01", "#/requirements", "#/about"])
+def test_there_is_one_scrollbar(browser: Any, page: Path, address: str) -> None:
+    """The page scrolls inside its frame; the window has nothing to scroll."""
+    browser.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=1400, height=1000, deviceScaleFactor=1, mobile=False,
+    )  # fmt: skip
+    browser.open(page, address)
+
+    assert browser.evaluate("document.documentElement.scrollHeight") == 1000
+
+
+def test_who_comes_back_goes_on_where_they_were(browser: Any, page: Path) -> None:
+    """A case is a detour, not a way back to the top."""
+    browser.open(page, "#/")
+    browser.evaluate("document.querySelector('main').scrollTop = 300")
+
+    browser.evaluate("location.hash = '#/case/S08.01'")
+    browser.wait("document.querySelector('h1').textContent.startsWith('S08.01')")
+    assert browser.evaluate("document.querySelector('main').scrollTop") == 0
+    browser.evaluate("history.back()")
+    browser.wait("document.querySelector('h1').textContent.includes('cases failed')")
+
+    assert browser.evaluate("document.querySelector('main').scrollTop") == 300
 
 
 def test_wire_events_stand_on_the_axis(browser: Any, page: Path) -> None:
@@ -306,7 +375,8 @@ def test_markup_of_a_service_stays_text(browser: Any, hostile: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["#/", "#/case/S08.01", "#/case/S11.02", "#/comparison", "#/about"]
+    "address",
+    ["#/", "#/case/S08.01", "#/case/S11.02", "#/requirements", "#/comparison", "#/about"],
 )
 def test_it_fits_a_phone(browser: Any, page: Path, address: str) -> None:
     """At 390 pixels nothing has to be scrolled sideways."""

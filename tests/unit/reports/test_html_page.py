@@ -17,7 +17,8 @@ from caas_reports import formats, history
 from caas_reports.comparison import with_run
 from caas_reports.context import Context
 from caas_reports.formats import html
-from caas_reports.model import Run
+from caas_reports.history import PastRun, Streak
+from caas_reports.model import Run, Verdict
 from caas_reports.page.payload import blocks, unpack
 from caas_reports.testing import build_run
 
@@ -171,6 +172,56 @@ def test_the_runs_before_are_its_history(context: Context, tmp_path: Path) -> No
 
     index = _index(_written(build_run(), Context(history=before)))
     assert [past["run_id"] for past in index["history"]] == names[:1]
+
+
+def _past(day: int, **verdicts: Verdict) -> PastRun:
+    return PastRun(
+        run_id=f"r{day}", verdict=Verdict.FAILED, started_at=f"2031-01-{day:02d}",
+        duration_ms=1.0, verdicts=dict(verdicts),
+    )  # fmt: skip
+
+
+P, F, S = Verdict.PASSED, Verdict.FAILED, Verdict.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("before", "streak"),
+    [
+        ([], None),
+        ([_past(1, other=F)], None),
+        ([_past(1, case=F), _past(2, case=P)], Streak(runs=0, since="2031-01-02")),
+        ([_past(1, case=P), _past(2, case=F)], Streak(runs=1, since="2031-01-02")),
+        ([_past(1, case=F), _past(2, case=F)], Streak(runs=2, since="2031-01-01")),
+        ([_past(1, case=P), _past(2, other=F)], Streak(runs=0, since="2031-01-01")),
+        (
+            [_past(1, case=P), _past(2, case=F), _past(3, case=S)],
+            Streak(runs=1, since="2031-01-02"),
+        ),
+        ([_past(1, case=F), _past(2, case=Verdict.WARNING)], Streak(runs=0, since="2031-01-02")),
+    ],
+)
+def test_a_red_case_is_new_or_known(before: list[PastRun], streak: Streak | None) -> None:
+    """A run that left the case out, or skipped it, says nothing about it."""
+    assert history.streak("case", before) == streak
+
+
+def test_the_verdicts_before_are_those_of_the_cases(context: Context, tmp_path: Path) -> None:
+    """They come from the small file; a broken one costs no report."""
+    for name in ("20310101-000000-a", "20310102-000000-b"):
+        (tmp_path / name).mkdir()
+        formats.write_all(build_run(run_id=name), tmp_path / name, names=["json", "ctrf"],
+                          context=context)  # fmt: skip
+    (tmp_path / "20310102-000000-b" / "ctrf.json").write_text("{")
+
+    one, other = history.read(tmp_path)
+    assert one.verdicts == {case.id: case.verdict for case in build_run().cases}
+    assert other.verdicts == {}
+
+    index = _index(_written(build_run(), Context(history=(one,))))
+    red = {case["id"]: case["before"] for case in index["cases"] if case.get("before")}
+    assert set(red) == {"S05.02", "S08.01", "S11.02", "T04.02"}
+    assert red["S08.01"] == {"runs": 1, "since": one.started_at}
+    assert "verdicts" not in index["history"][0]
 
 
 def test_a_run_written_by_another_tool_has_its_place_too(tmp_path: Path) -> None:

@@ -33,6 +33,16 @@ def test_each_case_has_the_parts_of_the_seed_report(run: Run, context: Context) 
     assert places == sorted(places)
 
 
+def test_causes_come_before_cases(run: Run, context: Context) -> None:
+    """Who reads in a terminal reads what broke, where, and the platform's own words first."""
+    text = _written(run, context)
+    told = text[text.index("## What broke") : text.index("## Needs attention")]
+
+    assert told.splitlines()[1].startswith("- **gateway answered 404, not 200")
+    for part in ("`200`, got `404`", "(1 case: S08.01)", "warning auth-service: tenant is not"):
+        assert part in told
+
+
 def test_what_a_service_said_can_not_leave_its_fence(context: Context) -> None:
     """Backticks, pipes, tags and line ends of a body stay a body."""
     hostile = "```\n# Own heading | <script>alert(1)</script>\n````"

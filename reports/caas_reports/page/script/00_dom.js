@@ -105,13 +105,13 @@ function announce(text) {
   document.getElementById('announcer').textContent = text;
 }
 
-function copyButton(text, label) {
-  const button = h('button', { class: 'copy', type: 'button', 'aria-label': label }, 'Copy');
+function copyButton(text, label, word = 'Copy') {
+  const button = h('button', { class: 'copy', type: 'button', 'aria-label': label }, word);
   button.addEventListener('click', async () => {
     const done = await copy(text);
     button.textContent = done ? 'Copied' : 'Select it';
     announce(done ? 'Copied' : 'Copying is not allowed here');
-    setTimeout(() => { button.textContent = 'Copy'; }, 1600);
+    setTimeout(() => { button.textContent = word; }, 1600);
   });
   return button;
 }

@@ -1,8 +1,8 @@
 // The address: `#/case/S04.02?verdict=failed&tag=auth` says which page, and what is filtered.
 
-const FILTERS = ['q', 'verdict', 'tag', 'service', 'requirement'];
+const FILTERS = ['q', 'verdict', 'tag', 'service', 'requirement', 'cause'];
 const PAGES = [
-  ['', 'Cases'], ['requirements', 'Requirements'], ['comparison', 'Comparison'], ['about', 'About the run'],
+  ['', 'Cases'], ['requirements', 'Requirements'], ['comparison', 'Comparison'], ['about', 'About'],
 ];
 
 const route = { page: '', id: '', query: new URLSearchParams() };
@@ -37,6 +37,11 @@ function address(path, changes) {
   return `#/${path}${text ? `?${text}` : ''}`;
 }
 
+// What a page is asked to show at once: a requirement of the matrix, an exchange of a case.
+function targetOf(at) {
+  return document.getElementById(`${route.page === 'case' ? 'exchange' : 'requirement'}-${at}`);
+}
+
 function caseAddress(id, changes) {
   return address(`case/${encodeURIComponent(id)}`, changes);
 }
@@ -68,13 +73,20 @@ function matching() {
   const tag = route.query.get('tag');
   const service = route.query.get('service');
   const requirement = route.query.get('requirement');
+  const cause = route.query.get('cause');
   return data.index.cases.filter((found) => (
     (!verdicts.length || verdicts.includes(found.verdict)
-      || (found.flaky && verdicts.includes('flaky')))
+      || (found.flaky && verdicts.includes('flaky')) || (isNew(found) && verdicts.includes('new')))
     && (!tag || found.tags.includes(tag))
     && (!service || found.services.includes(service))
     && (!requirement || found.requirements.includes(requirement))
+    && (!cause || String(found.cause) === cause)
     && words.every((word) => haystack(found).includes(word))));
+}
+
+// Red now, and green when it ran last.
+function isNew(found) {
+  return Boolean(found.before) && !found.before.runs;
 }
 
 function haystack(found) {

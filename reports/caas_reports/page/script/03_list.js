@@ -42,7 +42,8 @@ function clearFilters() {
 function showChips() {
   const chosen = filtered('verdict');
   const counts = data.index.run.counts || {};
-  const kinds = [...VERDICTS, 'flaky'].filter((kind) => counts[kind]);
+  const fresh = data.index.cases.filter(isNew).length;
+  const kinds = [...VERDICTS, 'flaky', 'new'].filter((kind) => (kind === 'new' ? fresh : counts[kind]));
   const chips = kinds.map((kind) => h('button', {
     type: 'button', class: `chip verdict-${kind}`, 'aria-pressed': String(chosen.includes(kind)),
     'data-verdict': kind,
@@ -52,7 +53,7 @@ function showChips() {
       const again = document.querySelector(`#verdict-chips [data-verdict="${kind}"]`);
       if (again) again.focus();
     },
-  }, `${VERDICT_WORDS[kind] || kind} `, h('b', {}, counts[kind])));
+  }, `${VERDICT_WORDS[kind] || kind} `, h('b', {}, kind === 'new' ? fresh : counts[kind])));
   replace(document.getElementById('verdict-chips'), chips);
 }
 
@@ -71,7 +72,7 @@ function showList() {
     ? `${found.length} of ${plural(total, 'case')}` : plural(total, 'case');
   document.getElementById('clear').hidden = !active;
   const attention = found.filter((one) => ATTENTION.has(one.verdict) || one.flaky);
-  attention.sort((a, b) => VERDICTS.indexOf(a.verdict) - VERDICTS.indexOf(b.verdict));
+  attention.sort((a, b) => VERDICTS.indexOf(a.verdict) - VERDICTS.indexOf(b.verdict) || (a.cause ?? 0) - (b.cause ?? 0));
   const groups = [];
   if (attention.length) groups.push(group('Needs attention', attention, 'attention'));
   for (const phase of phasesInOrder()) {
@@ -97,7 +98,7 @@ function row(found) {
   return h('a', { class: 'row', href: caseAddress(found.id), 'data-id': found.id },
     icon(found.verdict), h('span', { class: 'row-id' }, found.id),
     h('span', { class: 'row-title' }, found.title),
-    found.flaky && h('span', { class: 'row-flaky' }, 'flaky'),
+    (found.flaky || isNew(found)) && h('span', { class: 'row-flaky' }, found.flaky ? 'flaky' : 'new'),
     h('span', { class: 'row-time' }, found.attempts ? ms(found.duration) : ''));
 }
 

@@ -1,13 +1,15 @@
-// The first page: the verdict, the gates, what failed and why, and the phases.
+// The first page: the verdict, what broke and why, the gates, the phases.
 
 function overview() {
   const { run } = data.index;
   return [
     hero(run),
+    alarms(run),
+    causesPart(),
     gates(run.gates || []),
     figures(run),
-    attention(),
     phaseTable(),
+    slowestOperations(),
   ];
 }
 
@@ -19,13 +21,12 @@ function hero(run) {
       h('div', {}, h('h1', { tabindex: '-1' }, data.index.headline),
         h('p', { class: 'hero-sub' }, `${moment(run.started_at)} · ${ms(run.duration_ms)}`,
           target.description ? ` · ${target.description}` : ''))),
-    proportion(),
-    h('button', { type: 'button', class: 'plain to-cases', onclick: showCases }, `Find one of ${plural(data.index.cases.length, 'case')}`),
-    versions.length > 0 && h('dl', { class: 'versions' }, versions.map(([name, version]) => h('div', {},
-      h('dt', {}, serviceName(name)), h('dd', {}, version)))));
+    proportion(versions.length > 0 && h('dl', { class: 'versions' }, versions.map(([name, version]) => h('div', {},
+      h('dt', {}, serviceName(name)), h('dd', {}, version))))),
+    h('button', { type: 'button', class: 'plain to-cases', onclick: showCases }, `Find one of ${plural(data.index.cases.length, 'case')}`));
 }
 
-function proportion() {
+function proportion(beside) {
   const counts = data.index.run.counts || {};
   const kinds = [...VERDICTS].reverse().filter((kind) => counts[kind]);
   const bars = kinds.map((kind) => {
@@ -39,16 +40,28 @@ function proportion() {
     keys.push(h('a', { href: address('', { verdict: 'flaky' }), class: 'key' }, h('b', {}, counts.flaky), ' flaky'));
   }
   keys.push(h('span', { class: counts.vacuous ? 'key key-bad' : 'key' }, h('b', {}, counts.vacuous || 0), ' vacuous'));
-  return [h('div', { class: 'proportion', 'aria-hidden': 'true' }, bars), h('div', { class: 'keys' }, keys)];
+  return [h('div', { class: 'proportion', 'aria-hidden': 'true' }, bars), h('div', { class: 'keys' }, keys, beside)];
+}
+
+// What no case says: gates that did not hold, and log lines that can't be joined to any.
+function alarms(run) {
+  const broken = (run.gates || []).filter((gate) => BROKEN.has(gate.verdict)).map((gate) => [gate.verdict, gate.name, gate.actual, `wanted ${gate.expected}`, gate.detail]);
+  const untraced = Object.entries((run.correlation || {}).uncorrelated_logs || {}).sort();
+  const lines = untraced.reduce((sum, [, one]) => sum + one, 0);
+  if (lines) broken.push(['warning', 'log lines without a trace id', count(lines), '', `${untraced.map(([name, one]) => `${name} ${count(one)}`).join(', ')}: no case can show them`]);
+  if (!broken.length) return null;
+  return h('section', { class: 'alarms', 'aria-label': 'Alarms' }, broken.map(([verdict, name, actual, wanted, detail]) => h('div', { class: `alarm verdict-${verdict}` },
+    icon(verdict), h('div', {}, h('span', { class: 'gate-name' }, name), ' ', h('b', {}, actual), ' ', wanted && h('small', {}, wanted),
+      detail && h('span', { class: 'gate-detail' }, detail)))));
 }
 
 function gates(found) {
   if (!found.length) return null;
-  return h('section', { class: 'gates', 'aria-label': 'Gates' }, found.map((gate) => h('div', {
-    class: `gate verdict-${gate.verdict}`,
-  }, icon(gate.verdict), h('div', {}, h('span', { class: 'gate-name' }, gate.name),
-    h('span', { class: 'gate-figures' }, h('b', {}, gate.actual), h('small', {}, `wanted ${gate.expected}`)),
-    gate.detail && h('span', { class: 'gate-detail' }, gate.detail)))));
+  const held = found.filter((gate) => gate.verdict === 'passed').length;
+  return h('section', {}, h('h2', {}, 'Gates', h('small', {}, `${held} of ${found.length} held`)),
+    h('ul', { class: 'gates' }, found.map((gate) => h('li', { class: `gate verdict-${gate.verdict}` }, icon(gate.verdict),
+      h('span', { class: 'gate-name' }, gate.name), h('b', {}, gate.actual),
+      h('small', { class: 'gate-detail' }, `wanted ${gate.expected}`, gate.detail && ` · ${gate.detail}`)))));
 }
 
 function figures(run) {
@@ -87,28 +100,6 @@ function trend() {
     h('span', {}, `last ${runs.length} runs`), h('small', {}, words));
 }
 
-const ATTENTION_SHOWN = 12;
-
-function attention() {
-  const found = data.index.cases.filter((one) => ATTENTION.has(one.verdict));
-  found.sort((a, b) => VERDICTS.indexOf(a.verdict) - VERDICTS.indexOf(b.verdict));
-  if (!found.length) return null;
-  return h('section', { class: 'attention-list' }, h('h2', {}, 'Needs attention'),
-    found.slice(0, ATTENTION_SHOWN).map(attentionCard),
-    found.length > ATTENTION_SHOWN && h('p', { class: 'more' }, h('a', {
-      href: address('', { verdict: 'failed,error,not_run,warning' }),
-    }, `${found.length - ATTENTION_SHOWN} more in the list`)));
-}
-
-function attentionCard(found) {
-  const wrong = found.first;
-  return h('a', { class: `card verdict-${found.verdict}`, href: caseAddress(found.id) },
-    h('span', { class: 'card-head' }, icon(found.verdict), h('span', { class: 'row-id' }, found.id), h('b', {}, found.title)),
-    wrong ? h('span', { class: 'card-wrong' },
-      h('span', { class: 'card-check' }, wrong.check, ' ', h('code', {}, wrong.at)),
-      difference(wrong.expected, wrong.actual)) : h('span', { class: 'card-message' }, found.message));
-}
-
 function phaseTable() {
   return h('section', {}, h('h2', {}, 'Phases'),
     h('div', { class: 'scroller' }, h('table', { class: 'phases' },
@@ -134,4 +125,16 @@ function phaseRow(id) {
       phase.description && h('small', {}, phase.description)),
     h('td', {}, told), h('td', { class: 'wide' }, h('div', { class: 'proportion thin', 'aria-hidden': 'true' }, bars)),
     h('td', { class: 'number' }, ms(cases.reduce((sum, found) => sum + found.duration, 0))));
+}
+
+function slowestOperations() {
+  const found = data.index.slowest;
+  if (!found.length) return null;
+  const head = [['Operation', ''], ['Requests', 'number'], ['Median', 'number'], ['95th percentile', 'number'], ['Slowest', 'number']];
+  return h('section', {}, h('h2', {}, 'Slowest operations', h('small', {}, 'as the runner saw them, beside the cases that ran at the same time')),
+    h('div', { class: 'scroller' }, h('table', { class: 'slowest' },
+      h('thead', {}, h('tr', {}, head.map(([name, kind]) => h('th', { scope: 'col', class: kind }, name)))),
+      h('tbody', {}, found.map((one) => h('tr', {}, h('th', { scope: 'row' }, h('code', {}, one.name), h('small', {}, serviceName(one.service))),
+        h('td', { class: 'number' }, count(one.count)), h('td', { class: 'number' }, ms(one.median_ms)), h('td', { class: 'number' }, ms(one.p95_ms)),
+        h('td', { class: 'number' }, h('a', { href: caseAddress(one.slowest_case, { at: one.slowest_exchange }) }, ms(one.slowest_ms)), h('small', {}, one.slowest_case))))))));
 }

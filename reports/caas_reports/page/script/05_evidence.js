@@ -31,22 +31,38 @@ function checksPart(attempt) {
 
 function checkItem(check, attempt) {
   const assertions = check.assertions || [];
+  const broken = assertions.filter((one) => !one.passed);
+  const held = assertions.filter((one) => one.passed);
   const step = check.step !== undefined && check.step !== null && (attempt.steps || [])[check.step];
   return h('details', { class: `check verdict-${check.verdict}`, open: BROKEN.has(check.verdict) },
     h('summary', {}, icon(check.verdict), h('span', { class: 'check-title' }, check.title),
       h('span', { class: `level level-${check.level}` }, check.level),
       (check.requirements || []).map(requirementChip),
-      h('span', { class: 'check-count' }, plural(assertions.length, 'assertion'))),
+      h('span', { class: 'check-count' }, assertions.length ? plural(assertions.length, 'assertion') : 'not reached')),
     h('div', { class: 'check-body' },
       h('p', { class: 'check-where' }, h('code', {}, check.id), step ? ` in “${step.name}”` : '',
-        check.exchange ? [' on ', h('a', { href: here({ at: check.exchange }), onclick: (event) => jump(event, check.exchange) }, check.exchange)] : ''),
-      assertions.length ? h('ul', { class: 'assertions' }, assertions.map(assertionItem)) : h('p', { class: 'empty' }, 'Never evaluated: the case ended before it.')));
+        check.exchange ? [' on ', exchangeLink(check.exchange)] : ''),
+      !assertions.length && h('p', { class: 'empty' }, 'Never evaluated: the case ended before it.'),
+      broken.length && held.length >= HELD_FOLDED_MIN
+        ? [assertionList(broken), h('details', { class: 'held-ones' }, h('summary', {}, `${held.length} held`), assertionList(held))]
+        : assertions.length > 0 && assertionList(assertions)));
+}
+
+// Beside what broke, so many assertions that held are folded away.
+const HELD_FOLDED_MIN = 3;
+
+function assertionList(assertions) {
+  return h('ul', { class: 'assertions' }, assertions.map(assertionItem));
+}
+
+function exchangeLink(id) {
+  return h('a', { href: here({ at: id, attempt: route.query.get('attempt') }), onclick: (event) => jump(event, id) }, id);
 }
 
 function assertionItem(assertion) {
   const held = assertion.passed;
   return h('li', { class: held ? 'held' : 'broken' }, icon(held ? 'passed' : 'failed'),
-    h('code', { class: 'at' }, assertion.at),
+    h('span', { class: 'at' }, h('code', {}, assertion.at), assertion.exchange && h('small', {}, ' of ', exchangeLink(assertion.exchange))),
     held ? h('span', { class: 'value' }, h('code', {}, assertion.actual), assertion.expected !== assertion.actual && h('small', {}, ` wanted ${assertion.expected}`))
       : difference(assertion.expected, assertion.actual),
     assertion.message && h('small', { class: 'assertion-message' }, assertion.message));
@@ -69,7 +85,10 @@ function exchangesPart(attempt) {
   const exchanges = attempt.exchanges || [];
   if (!exchanges.length) return h('p', { class: 'empty' }, 'Nothing was sent.');
   // Open what there is to look at: the only exchange, or those that a failing check judged.
-  const judged = new Set((attempt.checks || []).filter((check) => BROKEN.has(check.verdict)).map((check) => check.exchange));
+  const judged = new Set((attempt.checks || []).filter((check) => BROKEN.has(check.verdict)).flatMap((check) => (
+    (check.assertions || []).filter((one) => !one.passed).map((one) => one.exchange || check.exchange))));
+  const { finding } = data.byId.get(route.id) || {};
+  if (finding && finding.attempt === attempt.number) judged.add(finding.exchange);
   return h('div', { class: 'exchanges' }, exchanges.map((found) => exchangeItem(found, exchanges.length === 1 || judged.has(found.id))));
 }
 
@@ -118,7 +137,22 @@ function timingBar(found) {
   }));
   return h('div', { class: 'timings' }, h('code', { class: 'full-url' }, found.url), bar,
     h('p', {}, parts.map(([name, value]) => h('span', {}, h('i', { class: `timing-${name}` }), `${name} ${ms(value)}`)),
-      found.correlation_id && h('span', {}, 'correlation ', h('code', {}, found.correlation_id))));
+      found.correlation_id && h('span', {}, 'correlation ', h('code', {}, found.correlation_id))),
+    found.protocol === 'http' && h('p', {}, copyButton(curlOf(found), 'Copy as a curl command', 'Copy as curl')));
+}
+
+// Headers that curl makes itself; what was redacted stays so, and has to be filled in.
+const CURL_OWN = new Set(['host', 'content-length', 'connection', 'transfer-encoding']);
+
+function curlOf(found) {
+  const quote = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
+  const { headers, body } = found.request || {};
+  const parts = [`curl -i -X ${quote(found.method)} ${quote(found.url)}`];
+  for (const [name, value] of headers || []) {
+    if (!CURL_OWN.has(name.toLowerCase())) parts.push(`-H ${quote(`${name}: ${value}`)}`);
+  }
+  if (body) parts.push(`--data-binary ${quote(body)}`);
+  return parts.join(' \\\n  ');
 }
 
 function messagePart(title, message) {

@@ -2,16 +2,53 @@
 
 const LEVELS = ['debug', 'info', 'warning', 'error', 'critical'];
 
-function timelinePart(attempt) {
+function timelinePart(attempt, found) {
   const rows = [...wireRows(attempt), ...spanRows(attempt)];
   if (!rows.length) return h('p', { class: 'empty' }, 'No telemetry arrived for this attempt.');
-  const whole = extent(attempt, rows);
   const holder = h('div', { class: 'timeline' });
   const details = h('div', { class: 'timeline-details', 'aria-live': 'polite' });
-  const view = { holder, details, rows, whole, window: whole, chosen: null };
+  const view = { holder, details, all: rows, rows, whole: null, window: null, chosen: null };
   holder.addEventListener('keydown', (event) => timelineKeys(view, event));
+  const exchanges = attempt.exchanges || [];
+  const broken = found.finding && found.finding.attempt === attempt.number ? found.finding.exchange : '';
+  const first = exchanges.length > 1 && exchanges.some((one) => one.id === broken) ? broken : '';
+  showExchange(view, attempt, first);
+  return [h('div', { class: 'timeline-head' }, legend(rows), exchanges.length > 1 && exchangeChoice(view, attempt, first)), holder, details];
+}
+
+// A case of many requests opens on the one that broke; the whole is one choice away.
+function exchangeChoice(view, attempt, first) {
+  const options = attempt.exchanges.map((one) => h('option', { value: one.id, selected: one.id === first }, `${one.id} ${one.method} ${shortPath(pathOf(one.url))} ${one.status ?? one.error ?? ''}`));
+  return h('select', { 'aria-label': 'Show the whole case or one exchange', id: 'timeline-exchange', onchange: (event) => showExchange(view, attempt, event.target.value) },
+    h('option', { value: '' }, 'Whole case'), options);
+}
+
+function showExchange(view, attempt, id) {
+  view.rows = id ? view.all.filter((one) => one.exchange === id) : view.all;
+  view.whole = id ? widened(view.rows) : extent(attempt, view.rows);
+  view.window = view.whole;
+  replace(view.details);
   drawTimeline(view);
-  return [legend(rows), holder, details];
+}
+
+function widened(rows) {
+  const marks = rows.flatMap((one) => one.marks.map((mark) => mark.at));
+  const from = Math.min(...rows.map((one) => one.start), ...marks);
+  const to = Math.max(...rows.map((one) => one.start + one.length), ...marks, from + 0.1);
+  const margin = (to - from) * 0.02;
+  return [from - margin, to + margin];
+}
+
+// The end of a path says more than its beginning.
+const PATH_CHARS_MAX = 30;
+
+function shortPath(path) {
+  const plain = path.split('?')[0];
+  if (plain.length <= PATH_CHARS_MAX) return plain;
+  const parts = plain.split('/').filter(Boolean);
+  let kept = parts.pop();
+  while (parts.length && kept.length + parts[parts.length - 1].length < PATH_CHARS_MAX - 2) kept = `${parts.pop()}/${kept}`;
+  return `…/${kept}`;
 }
 
 function extent(attempt, rows) {
@@ -26,7 +63,7 @@ function wireRows(attempt) {
   return (attempt.exchanges || []).map((found) => {
     const timings = found.timings || {};
     return {
-      kind: 'wire', name: `${found.method} ${pathOf(found.url)}`, label: found.id, service: found.service, depth: 0,
+      kind: 'wire', exchange: found.id, name: `${found.method} ${pathOf(found.url)}`, shown: `${found.method} ${shortPath(pathOf(found.url))}`, label: found.id, service: found.service, depth: 0,
       start: found.offset_ms || 0, length: timings.total_ms || 0, first: timings.first_byte_ms || 0,
       failed: Boolean(found.error),
       facts: { protocol: found.protocol, status: found.status ?? '–', 'first byte': ms(timings.first_byte_ms || 0), correlation: found.correlation_id || '–' },
@@ -53,18 +90,31 @@ function spanRows(attempt) {
     logs.get(owner).push(logMark(record));
   }
   const rows = [];
-  const walk = (parent, depth) => {
+  const opened = new Map((attempt.exchanges || []).map((one) => [one.span_id, one.id]));
+  const walk = (parent, depth, above) => {
     for (const span of below.get(parent) || []) {
-      rows.push(spanRow(span, depth, logs.get(span.span_id) || []));
-      walk(span.span_id, depth + 1);
+      const exchange = opened.get(span.span_id) || above;
+      rows.push({ ...spanRow(span, depth, logs.get(span.span_id) || []), exchange, peer: peerOf(span, below.get(span.span_id) || []) });
+      walk(span.span_id, depth + 1, exchange);
     }
   };
-  walk('', 0);
+  walk('', 0, '');
   if (logs.has('')) {
     const marks = logs.get('');
     rows.push({ kind: 'logs', name: 'log lines without a span', service: '', depth: 0, start: Math.min(...marks.map((mark) => mark.at)), length: 0, facts: {}, marks });
   }
   return rows;
+}
+
+// Whom a call went to: its server span says it, or else the port of the target.
+function peerOf(span, children) {
+  if (span.kind !== 'client' || span.service === undefined) return '';
+  const served = children.find((child) => child.kind === 'server' && child.service !== span.service);
+  if (served) return served.service;
+  const port = (span.attributes || {})['server.port'];
+  const urls = Object.entries((data.index.run.target || {}).urls || {});
+  const known = port && urls.find(([, url]) => url.replace(/\/$/, '').endsWith(`:${port}`));
+  return known ? known[0] : '';
 }
 
 function logMark(record) {
@@ -125,11 +175,14 @@ function place(element, view, start, length) {
   return start <= to && start + (length || 0) >= from;
 }
 
+const EDGE_SHARE = 3; // A label so near to an end of the axis stands inside of it.
+
 function drawTimeline(view) {
   const axis = h('div', { class: 'axis', 'aria-hidden': 'true' }, h('div', { class: 'axis-label' }, zoomed(view) ? h('button', { type: 'button', class: 'plain', tabindex: '-1', onclick: () => zoom(view, null) }, 'Whole case') : 'Time'),
     h('div', { class: 'axis-track' }, ticks(view.window).map(([at, text]) => {
-      const mark = h('span', { class: 'tick' }, text);
-      mark.style.left = `${((at - view.window[0]) / (view.window[1] - view.window[0])) * 100}%`;
+      const share = ((at - view.window[0]) / (view.window[1] - view.window[0])) * 100;
+      const mark = h('span', { class: `tick ${share < EDGE_SHARE ? 'tick-first' : share > 100 - EDGE_SHARE ? 'tick-last' : ''}` }, text);
+      mark.style.left = `${share}%`;
       return mark;
     })));
   replace(view.holder, axis, h('div', { class: 'waterfall', role: 'list', 'aria-label': 'Waterfall' }, view.rows.map((one, at) => timelineRow(view, one, at))));
@@ -168,9 +221,9 @@ function timelineRow(view, one, at) {
     dot.addEventListener('mouseenter', (event) => { event.stopPropagation(); tip(event, markTip(mark)); });
     dot.addEventListener('mouseleave', hideTip);
   }
-  const label = h('div', { class: 'span-label' }, one.label && h('span', { class: 'exchange-id' }, one.label), h('span', { class: `dot ${serviceColour(one.service)}`, 'aria-hidden': 'true' }), h('span', { class: 'span-name' }, one.name));
+  const label = h('div', { class: 'span-label' }, one.label && h('span', { class: 'exchange-id' }, one.label), h('span', { class: `dot ${serviceColour(one.service)}`, 'aria-hidden': 'true' }), h('span', { class: 'span-name' }, one.shown || one.name, one.peer && !one.name.includes(one.peer) && h('span', { class: 'peer' }, ` → ${one.peer}`)));
   label.style.setProperty('--depth', String(Math.min(one.depth, 10)));
-  const spoken = `${one.name}, ${one.service}, from ${ms(one.start)} for ${ms(one.length)}${one.failed ? ', error' : ''}${one.marks.length ? `, ${plural(one.marks.length, 'mark')}` : ''}`;
+  const spoken = `${one.name}${one.peer ? ` to ${one.peer}` : ''}, ${one.service}, from ${ms(one.start)} for ${ms(one.length)}${one.failed ? ', error' : ''}${one.marks.length ? `, ${plural(one.marks.length, 'mark')}` : ''}`;
   const made = h('div', {
     class: `span-row ${one.kind}-row ${one.failed ? 'failed' : ''}`, role: 'listitem', tabindex: at === 0 ? '0' : '-1', 'aria-label': spoken,
     onmouseenter: (event) => tip(event, rowTip(one)), onmousemove: moveTip, onmouseleave: hideTip, onclick: () => choose(view, one, made), onfocus: () => choose(view, one, made),

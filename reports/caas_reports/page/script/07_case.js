@@ -15,7 +15,7 @@ async function casePage(main) {
   const number = Number(route.query.get('attempt')) || attempts.length;
   const attempt = attempts.find((one) => one.number === number) || attempts[attempts.length - 1];
   replace(main, caseHead(found, attempt), attemptTabs(found, attempts, attempt),
-    attempt ? attemptParts(found, attempt) : [reproduce(found), thenAndNow(found)]);
+    attempt ? attemptParts(found, attempt) : [brokenPart(found), reproduce(found), thenAndNow(found)]);
 }
 
 function caseHead(found, attempt) {
@@ -29,7 +29,7 @@ function caseHead(found, attempt) {
     h('p', { class: 'crumbs' }, h('a', { href: address('') }, 'All cases'), h('span', { 'aria-hidden': 'true' }, '›'), `${found.phase} ${phaseTitle(found.phase)}`),
     h('div', { class: 'case-title' }, h('h1', { tabindex: '-1' }, h('span', { class: 'row-id' }, found.id), ' ', found.title), badge(found.verdict), found.flaky && h('span', { class: 'badge verdict-flaky' }, 'flaky')),
     h('p', { class: 'proves' }, found.proves),
-    found.reason && h('p', { class: 'reason' }, found.reason),
+    found.reason && !found.finding && h('p', { class: 'reason' }, found.reason),
     h('p', { class: 'facts' }, facts.map((fact) => h('span', {}, fact)),
       attempt && attempt.trace_id && h('span', { class: 'trace-id' }, 'trace ', h('code', {}, attempt.trace_id), copyButton(attempt.trace_id, 'Copy the trace id'))),
     h('p', { class: 'tags' }, found.tags.map((tag) => h('a', { class: 'tag', href: address('', { tag }) }, tag)), found.requirements.map(requirementChip),
@@ -46,9 +46,10 @@ function attemptTabs(found, attempts, shown) {
 function attemptParts(found, attempt) {
   const exchanges = (attempt.exchanges || []).length;
   return [
-    attempt.failure && failurePart(attempt.failure),
+    brokenPart(found, attempt),
+    attempt.failure && (attempt.failure.kind !== 'timeout' || attempt.failure.detail) && failurePart(attempt.failure),
     part('Checks', checksPart(attempt), 'checks'),
-    part('Timeline', timelinePart(attempt), 'timeline', `${plural((attempt.spans || []).length, 'span')}, ${plural((attempt.logs || []).length, 'log line')}`),
+    part('Timeline', timelinePart(attempt, found), 'timeline', `${plural((attempt.spans || []).length, 'span')}, ${plural((attempt.logs || []).length, 'log line')}`),
     part('Exchanges', exchangesPart(attempt), 'exchanges', exchanges ? plural(exchanges, 'exchange') : ''),
     part('Logs', logsPart(attempt), 'logs'),
     reproduce(found),
@@ -115,7 +116,6 @@ function logsPart(attempt) {
 }
 
 function logRow(record) {
-  const more = Object.entries(record.attributes || {});
   return h('tr', { class: `log log-${record.level}` }, h('td', { class: 'number' }, ms(record.offset_ms)), h('td', {}, h('span', { class: `log-level level-${record.level}` }, record.level)), h('td', {}, serviceName(record.service)),
-    h('td', { class: 'log-message' }, record.message, more.length > 0 && h('span', { class: 'log-more' }, more.map(([name, value]) => h('span', {}, h('i', {}, name), '=', typeof value === 'object' ? JSON.stringify(value) : String(value))))));
+    h('td', { class: 'log-message' }, record.message, logFacts(record.attributes)));
 }

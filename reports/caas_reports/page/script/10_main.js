@@ -3,6 +3,7 @@
 let shown = false;
 
 async function showRoute() {
+  keepPlace();
   readRoute();
   hideTip();
   const main = document.getElementById('main');
@@ -15,18 +16,28 @@ async function showRoute() {
   showList();
   const title = main.querySelector('h1');
   document.title = `${title ? title.textContent : 'Report'} · CAAS conformance`;
-  const target = route.query.get('at') && document.getElementById(`requirement-${route.query.get('at')}`);
-  if (target) target.scrollIntoView({ block: 'center' });
-  else scrollUp(main);
+  const target = route.query.get('at') && targetOf(route.query.get('at'));
+  if (target) {
+    if (route.page === 'case') target.open = true;
+    target.scrollIntoView({ block: route.page === 'case' ? 'start' : 'center' });
+  } else scrollBack(main);
   if (shown && !route.page && FILTERS.some((name) => route.query.get(name))) showCases();
   if (shown && title && document.activeElement.id !== 'search') title.focus({ preventScroll: true });
   if (shown && title) announce(title.textContent);
   shown = true;
 }
 
-function scrollUp(main) {
-  main.scrollTop = 0;
-  scrollTo(0, 0);
+// Who comes back to a list goes on where they were; a case is read from its top.
+const places = new Map();
+
+function keepPlace() {
+  if (shown && route.page !== 'case') places.set(route.page, [document.getElementById('main').scrollTop, scrollY]);
+}
+
+function scrollBack(main) {
+  const [inside, whole] = places.get(route.page) || [0, 0];
+  main.scrollTop = inside;
+  scrollTo(0, whole);
 }
 
 // On a phone the list stands below the overview; elsewhere it is in sight and nothing moves.
