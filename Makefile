@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-# The newest supported interpreter on the machine, unless PYTHON says which.
+# The oldest supported interpreter on PATH, unless PYTHON says which.
 PYTHON ?= $(shell for v in 3.11 3.12 3.13 3.14; do for p in python$$v python3 python; do \
 	$$p -c "import sys; sys.exit(sys.version_info[:2] != tuple(map(int, '$$v'.split('.'))))" 2>/dev/null \
 	&& { echo $$p; break 2; }; done; done)
@@ -59,8 +59,8 @@ lock: $(VENV)/.dev ## Resolve the dependencies anew into the hash-pinned require
 	$(UV) pip compile $(LOCK) --extra embedded --extra fuzz --group dev pyproject.toml -o requirements/dev.txt
 LOCK := -q --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
-clean: ## Remove the environment, the state and the caches
-	rm -rf $(VENV) .caas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache load/peers/node_modules
+clean: ## Remove the environments, the state and the caches
+	rm -rf $(VENV) .venv-3.* .caas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache load/peers/node_modules
 
 $(VENV)/.uv: requirements/bootstrap.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed and none was found; set PYTHON=/path/to/python." >&2; exit 3; }
