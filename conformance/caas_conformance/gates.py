@@ -10,6 +10,9 @@ from caas_reports.model import Case, Correlation, Counts, Gate, Verdict
 from caas_reports.wording import share
 
 SHOWN_MAX = 10
+INCONCLUSIVE_ALWAYS = 5
+INCONCLUSIVE_PERCENT_MAX = 10
+"""Of the planned cases; more, and the machine is no place to judge anything on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,7 @@ def _gates(found: Findings, limits: GateLimits) -> Iterator[Gate]:
     flaky = [r.case.id for r in found.results if r.flaky]
     held = counts.flaky <= limits.max_flaky
     yield _gate("flaky cases", held, f"<= {limits.max_flaky}", str(counts.flaky), flaky)
+    yield _inconclusive(found)
     yield _zero("secrets found in reports", found.leaks)
     died = [service for service, times in found.restarts.items() if times]
     yield _zero("services that died", len(died), died)
@@ -72,6 +76,16 @@ def _gates(found: Findings, limits: GateLimits) -> Iterator[Gate]:
                     f"{p95:.1f} ms")  # fmt: skip
     if limits.min_coverage is not None:
         yield _coverage(found, limits.min_coverage)
+
+
+def _inconclusive(found: Findings) -> Gate:
+    set_aside = {r.case.id: len(r.attempts) - len(r.conclusive) for r in found.results}
+    number = sum(set_aside.values())
+    allowed = max(INCONCLUSIVE_ALWAYS, found.counts.planned * INCONCLUSIVE_PERCENT_MAX // 100)
+    named = ", ".join([case_id for case_id, times in set_aside.items() if times][:SHOWN_MAX])
+    counts = f"the machine stood still during {named}" if named else ""
+    held = number <= allowed
+    return _gate("inconclusive attempts", held, f"<= {allowed}", str(number), counts=counts)
 
 
 def _telemetry_gates(found: Findings, limits: GateLimits) -> Iterator[Gate]:

@@ -79,6 +79,9 @@ async def test_a_red_attempt_with_a_pause_is_taken_again(conducted: Conduct, mac
     assert first.checks[0].verdict is Verdict.FAILED
     assert (case.verdict, case.flaky, exit_code(run)) == (Verdict.PASSED, False, 0)
     assert run.correlation.attempts == 1
+    gate = next(g for g in run.gates if g.name == "inconclusive attempts")
+    assert (gate.verdict, gate.actual) == (Verdict.PASSED, "1")
+    assert "Z01.01" in gate.detail
 
 
 @pytest.mark.parametrize("options", [{}, {"fail_fast": True}, {"retries": 1}])
@@ -102,6 +105,18 @@ async def test_pauses_do_not_excuse_for_ever(conducted: Conduct, machine: Make) 
     verdicts = [attempt.verdict for attempt in run.cases[0].attempts]
     assert verdicts == [Verdict.ERROR, Verdict.ERROR, Verdict.FAILED]
     assert exit_code(run) == 1
+
+
+async def test_a_machine_that_stands_still_all_the_time_judges_nothing(
+    conducted: Conduct, machine: Make
+) -> None:
+    """Green in the end, and still not to be relied on."""
+    machine([*[500] * 6, 200], 100)
+    run, _ = await conducted(telemetry=False, options={"inconclusive_max": 10})
+
+    assert run.cases[0].verdict is Verdict.PASSED
+    assert [g.name for g in run.gates if g.verdict is Verdict.FAILED] == ["inconclusive attempts"]
+    assert exit_code(run) == 4
 
 
 async def test_a_green_attempt_with_a_pause_is_green(conducted: Conduct, machine: Make) -> None:
