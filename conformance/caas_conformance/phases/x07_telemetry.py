@@ -219,6 +219,10 @@ async def telemetry_holds_no_secret(t: CaseContext) -> None:
     await t.gateway.get(ops.GATEWAY_TENANT, headers=session.bearer)
     await t.gateway.get(f"/v1/ping?api_key={tenant.api_key}&token={session.access_token}")
     await t.auth.get("/health", headers={"cookie": f"session={tenant.api_secret}"})
+    misplaced = t.secret(t.unique("a shapeless secret").replace(" ", "-"))
+    for client, path in ((t.gateway, ops.GATEWAY_SESSIONS), (t.auth, ops.SESSIONS)):
+        await client.get(f"{path}/{misplaced}", headers=session.bearer)
+    await t.gateway.get(f"/v1/client/{misplaced}")
     recorded = await t.recorded()
     texts = recorded.derive("text", repr)
     with t.check("recorded", "there is telemetry of both services to look at") as check:
@@ -233,6 +237,7 @@ async def telemetry_holds_no_secret(t: CaseContext) -> None:
         "access-token": session.access_token,
         "refresh-token": session.refresh_token,
         "service-secret": t.service_secret()["x-service-secret"],
+        "misplaced-secret": misplaced,
     }
     for name, secret in secrets.items():
         with t.check(f"no-{name}", f"no {name.replace('-', ' ')} in it") as check:

@@ -27,7 +27,7 @@ from caas.runtime.problems import RefusalError, Style, problem_of, record_proble
 from caas.runtime.reply import Reply
 from caas.runtime.routing import RouteTable
 from caas.runtime.server import EXTENSION, Exchange
-from caas.runtime.server_span import describe_answer, describe_connection
+from caas.runtime.server_span import describe_answer, describe_connection, shown_path
 from caas_observability.logs import get_logger
 from caas_observability.metrics import http_server
 from caas_observability.tracing import start_server_span
@@ -388,7 +388,7 @@ class Edge:
                 "request",
                 method=verb,
                 route=route,
-                path=request.path if route else "",  # as in the span
+                path=shown_path(route, request.path) if route else "",  # as in the span
                 status=status,
                 duration_ms=round(seconds * 1000, 3),
             )

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 SECRET = b"service-secret-of-the-tests"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01".encode()
+ITEM = "0b8e4a5e-3b0f-4c9a-9a59-5d1f2f6f7a11"
 SECURITY = {
     "content-security-policy": "default-src 'self';base-uri 'self';font-src 'self' https: data:;"
     "form-action 'self';frame-ancestors 'self';img-src 'self' data:;object-src 'none';"
@@ -285,12 +286,14 @@ async def test_an_unsampled_success_is_logged_on_request(
     environ = {"CAAS_ACCESS_LOG": mode}
     async with serving(build_app(environ=environ)) as url:
         sink = logs.install(logs.Sink("demo", write=lines.append))
-        await wire_to(url).get("/items/good")
+        await wire_to(url).get(f"/items/{ITEM}")
+        await wire_to(url).get("/items/hunter2")
         await wire_to(url).get("/items/%00")
         logs.install(sink)
 
     text = b"".join(lines)
-    assert (b"/items/good" in text) is logged
+    assert (f"/items/{ITEM}".encode() in text) is logged
+    assert b"hunter2" not in text
     assert b'"status":400' in text
 
 

@@ -22,7 +22,7 @@ class Connection:
     """A connection as far as the count needs one."""
 
     def __init__(self, address: str | None) -> None:
-        self._client = None if address is None else (address, 1)
+        self.client = None if address is None else (address, 1)
 
 
 def crowd(server: HttpServer, *addresses: str | None) -> list[bool]:

@@ -47,15 +47,17 @@ class ServerConnection(asyncio.Protocol):
     """One client's connection.
 
     Attributes:
+        client: Address and port of its other end; None where that is no TCP socket.
         current: The exchange that is being served.
         due: Loop time at which the connection is closed unless something happens before.
         drained: Ends when the client has read enough of what was written.
     """
 
     __slots__ = (
-        "_client", "_closing", "_head_bytes", "_headers", "_in_head", "_limits", "_owner",
+        "_closing", "_head_bytes", "_headers", "_in_head", "_limits", "_owner",
         "_packet_bytes", "_packet_fresh", "_parser", "_paused", "_queue", "_reading", "_refusal",
-        "_server", "_time", "_transport", "_unserved", "_url", "current", "drained", "due",
+        "_server", "_time", "_transport", "_unserved", "_url", "client", "current", "drained",
+        "due",
     )  # fmt: skip
 
     def __init__(self, owner: Owner) -> None:
@@ -66,7 +68,7 @@ class ServerConnection(asyncio.Protocol):
         self._time = owner.loop.time
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
-        self._client: tuple[str, int] | None = None
+        self.client: tuple[str, int] | None = None
         self._server: tuple[str, int] | None = None
         self._queue: deque[Exchange] = deque()
         self._reading: Exchange | None = None  # whose body arrives
@@ -87,7 +89,7 @@ class ServerConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection in, or turn it away."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
-        self._client = _address(transport.get_extra_info("peername"))
+        self.client = _address(transport.get_extra_info("peername"))
         self._server = _address(transport.get_extra_info("sockname"))
         self.due = self._time() + self._limits.head_s
         if not self._owner.opened(self):
@@ -294,7 +296,7 @@ class ServerConnection(asyncio.Protocol):
             "query_string": query,
             "root_path": "",
             "headers": self._headers,
-            "client": self._client,
+            "client": self.client,
             "server": self._server,
             "state": {},
         }

@@ -114,7 +114,7 @@ class HttpServer:
 
     def _site_of(self, connection: ServerConnection) -> str:
         """Return whose connections are counted together; empty when they are not."""
-        client = connection._client  # noqa: SLF001 - set before it asks to be taken in
+        client = connection.client
         address = None if client is None else parse_address(client[0])
         if client is None or address is None or any(address in net for net in self._shared):
             return ""
