@@ -1,5 +1,7 @@
 """What can go wrong at start: one line that says what to do, exit code 3, nothing left."""
 
+import contextlib
+import os
 import re
 import socket
 import subprocess
@@ -37,9 +39,21 @@ def test_taken_port_names_the_port_and_who_has_it(runner: StackRunner) -> None:
     assert said.endswith("stop it, or let the stack choose with --ports auto")
 
 
+def two_free_ports() -> int:
+    """Return the first of two neighbours that are out of the way of outgoing connections."""
+    chosen_by_kernel = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    lowest = int(chosen_by_kernel.read_text().split()[0]) if chosen_by_kernel.exists() else 32768
+    for port in range(lowest - 2 - 2 * (os.getpid() % 1_000), 1_024, -2):
+        with contextlib.suppress(OSError), socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", port))
+            second.bind(("127.0.0.1", port + 1))
+            return port
+    raise AssertionError("every port is taken")
+
+
 def test_seed_ports_are_used_when_they_are_free(runner: StackRunner) -> None:
     """And are free again at once after a stop, for the next start."""
-    port = free_port()
+    port = two_free_ports()
     runner.environ["CAAS_ECHO_SEED_PORT"] = str(port)
     for _round in range(2):
         done = runner.run("up", "--detach", "--ports", "seed")
