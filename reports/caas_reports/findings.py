@@ -113,13 +113,17 @@ class _Failing(NamedTuple):
         return own or self.check.exchange
 
 
+class _Thrown(NamedTuple):
+    service: str
+    type: str
+    frame: str
+
+
 def finding(case: Case, run: Run) -> Finding | None:
     """Say what broke a case, or its last red attempt when it is flaky; None when nothing did."""
-    if case.verdict is Verdict.SKIPPED:
+    if case.verdict is Verdict.SKIPPED or (case.verdict is Verdict.PASSED and not case.flaky):
         return None
     if not case.attempts:
-        if case.verdict is Verdict.PASSED:
-            return None
         reason = case.reason or "planned, and never reported"
         what = short(reason, TEXT_CHARS_MAX)
         return Finding(kind=Kind.UNJUDGED, what=what, alike=reason, title=what)
@@ -218,7 +222,11 @@ class _Reader:
 
     def _failed_inside(self, exchange: Exchange, status: int) -> Finding:
         """Follow the trace of a 5xx down to the service or the dependency that failed."""
-        errors = [(depth, s) for depth, s in self._trail.spans(exchange) if s.status == "error"]
+        errors = [
+            (depth, span)
+            for depth, span in self._trail.spans(exchange)
+            if span.status == "error" and not self._trail.made_good(span)
+        ]
         deepest = max(errors, key=lambda one: one[0])[1] if errors else None
         if deepest and deepest.kind == "client":
             peer = self._peer(deepest)
@@ -228,13 +236,18 @@ class _Reader:
                     "gave no answer", service=peer, place=peer,
                     note=f"{exception_of(deepest)}; {exchange.service} answered {status}",
                 )  # fmt: skip
-        service = deepest.service if deepest else exchange.service
         thrown = self._thrown(exchange, deepest)
-        said = f"answered {status}" + (f": {thrown[0]}" if thrown else detail_of(exchange))
-        place = f"{service} {thrown[0]} {thrown[1]}" if thrown else self._trail.operation(exchange)
+        if thrown:
+            said = f"raised {thrown.type}"
+            return self._at(
+                exchange, Kind.CRASHED, said, said, service=thrown.service,
+                place=f"{thrown.service} {thrown.type} {thrown.frame}",
+                note=f"{exchange.service} answered {status}; raised in {thrown.frame or '?'}",
+            )  # fmt: skip
         return self._at(
-            exchange, Kind.CRASHED, said, f"answered {status}", service=service, place=place,
-            note=f"raised in {thrown[1]}" if thrown and thrown[1] else "",
+            exchange, Kind.CRASHED, f"answered {status}{detail_of(exchange)}",
+            f"answered {status}", service=deepest.service if deepest else exchange.service,
+            place=self._trail.operation(exchange),
         )  # fmt: skip
 
     def _wrong(self) -> Finding | None:
@@ -319,14 +332,15 @@ class _Reader:
         port = str(span.attributes.get("server.port", ""))
         return self._ports.get(port, "")
 
-    def _thrown(self, exchange: Exchange, span: Span | None) -> tuple[str, str] | None:
-        """Give the type of the exception behind a 5xx and its last frame, when one was recorded."""
-        events = [event.get("attributes") or {} for event in span.events] if span else []
-        records = [dict(record.attributes) for record in self._trail.logs(exchange)]
-        for facts in (*events, *records):
+    def _thrown(self, exchange: Exchange, span: Span | None) -> "_Thrown | None":
+        """Give the exception behind a 5xx, when a span or a log line recorded one."""
+        recorded = [(span.service, e.get("attributes") or {}) for e in span.events] if span else []
+        recorded += [(one.service, one.attributes) for one in self._trail.logs(exchange)]
+        for service, facts in recorded:
             if facts.get("exception.type"):
                 frames = str(facts.get("exception.stacktrace", "")).strip().splitlines()
-                return str(facts["exception.type"]), short(frames[-1] if frames else "")
+                frame = short(frames[-1] if frames else "")
+                return _Thrown(service, str(facts["exception.type"]), frame)
         return None
 
     def _mismatch(self, exchange: Exchange, assertion: Assertion) -> tuple[str, str]:

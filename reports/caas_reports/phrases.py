@@ -79,7 +79,7 @@ def detail_of(exchange: Exchange) -> str:
     return f": {short(said, DETAIL_CHARS_MAX)}" if isinstance(said, str) and said else ""
 
 
-_VERBS = frozenset({"answered", "gave", "is", "left", "logged", "sent", "took", "wrote"})
+_VERBS = frozenset({"answered", "gave", "is", "left", "logged", "raised", "sent", "took", "wrote"})
 
 
 def title(service: str, what: str) -> str:

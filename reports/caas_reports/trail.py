@@ -60,6 +60,16 @@ class Trail:
             yield depth, span
             waiting += [(depth + 1, child) for child in self.children(span.span_id)]
 
+    def made_good(self, span: Span) -> bool:
+        """Whether a call that failed was made again, and answered: `NOSCRIPT`, a retry."""
+        return span.kind == "client" and any(
+            other.kind == "client"
+            and other.status != "error"
+            and other.name == span.name
+            and other.offset_ms > span.offset_ms
+            for other in self.children(span.parent_span_id)
+        )
+
     def operation(self, exchange: Exchange) -> str:
         """Name what was asked for: the server span's `METHOD /route`, or the path without ids."""
         for span in self.children(exchange.span_id) if exchange.span_id else ():

@@ -301,6 +301,42 @@ def test_keys_move_through_the_report(browser: Any, page: Path) -> None:
     browser.wait("document.querySelector('h1').textContent.includes('cases failed')")
 
 
+def test_the_skip_link_moves_the_focus_and_not_the_page(browser: Any, page: Path) -> None:
+    """Hundreds of cases stand between the address bar and the report."""
+    browser.open(page, "#/case/S08.01")
+
+    browser.click(".skip-link")
+
+    assert browser.evaluate("document.activeElement.id") == "main"
+    assert browser.text("h1").startswith("S08.01")
+
+
+def test_escape_in_a_list_of_choices_does_not_leave_the_case(browser: Any, page: Path) -> None:
+    """There it closes the choices."""
+    browser.open(page, "#/case/S11.02")
+    browser.evaluate("document.querySelector('#timeline-exchange').focus()")
+
+    browser.press("Escape")
+
+    assert browser.text("h1").startswith("S11.02")
+
+
+def test_the_axis_stands_above_its_rows(browser: Any, page: Path) -> None:
+    """A scrollbar beside the rows takes the same room from both."""
+    browser.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=1280, height=300, deviceScaleFactor=1, mobile=False,
+    )  # fmt: skip
+    browser.open(page, "#/case/S08.01")
+    browser.evaluate("document.querySelector('.timeline').style.maxHeight = '120px'")
+
+    rows, axis = browser.evaluate(
+        "['.waterfall .track', '.axis-track'].map((one) => "
+        "document.querySelector(one).getBoundingClientRect().width)"
+    )
+    assert rows == axis
+
+
 def test_the_matrix_names_what_is_uncovered(browser: Any, page: Path) -> None:
     """A requirement without a case is a line, not a gap."""
     browser.open(page, "#/requirements")
@@ -421,7 +457,9 @@ CONTRAST = """(() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("address", ["#/", "#/case/S08.01", "#/requirements", "#/comparison"])
+@pytest.mark.parametrize(
+    "address", ["#/", "#/case/S08.01", "#/case/S05.02", "#/requirements", "#/comparison"]
+)
 def test_text_can_be_read_in_both_schemes(
     browser: Any, page: Path, scheme: str, address: str
 ) -> None:

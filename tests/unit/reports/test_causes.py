@@ -204,6 +204,20 @@ def test_a_dependency_that_fails_is_named() -> None:
     assert cause.title == "mongodb gave auth-service no answer"
 
 
+def test_a_call_that_was_made_again_and_answered_is_not_to_blame() -> None:
+    """A script that the server did not know yet is loaded and called once more."""
+    first = span("s2", "s1", "EVALSHA", AUTH, kind="client", status="error",
+                 attributes={"db.system.name": "redis"})  # fmt: skip
+    again = msgspec.structs.replace(first, span_id="s3", status="unset", offset_ms=12.0)
+    front = span("s1", "c1", "GET /v1/auth/api-keys", AUTH, status="error")
+    cause, _ = only(
+        case("S01.01", wrong("status", "200", "500"), exchanges=(exchange(1, 500),),
+             spans=(front, first, again)),
+    )  # fmt: skip
+
+    assert cause.title == "auth-service answered 500"
+
+
 def test_what_a_silent_service_had_not_sent_is_lost_with_it() -> None:
     """Its missing telemetry is the same fault when it is near, and another one when it is not."""
     closed = exchange(1, None, service=AUTH, error="closed")
@@ -219,21 +233,25 @@ def test_what_a_silent_service_had_not_sent_is_lost_with_it() -> None:
 
 
 def test_crashes_with_one_exception_are_one_cause() -> None:
-    """Whatever was asked for: the frame that raised is the same."""
+    """Whatever was asked for, and whoever passed the answer on: the frame that raised is one."""
 
-    def crashed(id_: str, path: str) -> Case:
+    def crashed(id_: str, path: str, service: str = AUTH, status: int = 500) -> Case:
         log = LogRecord(
             offset_ms=12.0, service=AUTH, level="error", message="unhandled", span_id="s1",
             attributes={"exception.type": "KeyError", "exception.stacktrace": "a.py:1\nb.py:2 f"},
         )  # fmt: skip
-        return case(id_, wrong("status", "401", "500"), exchanges=(exchange(1, 500, path=path),),
-                    spans=(span("s1", "c1", f"GET {path}", AUTH, status="error"),),
-                    logs=(log,))  # fmt: skip
+        asked = exchange(1, status, path=path, service=service)
+        served = span("s1", "c1", f"GET {path}", AUTH, status="error")
+        return case(
+            id_, wrong("status", "401", "500"), exchanges=(asked,), spans=(served,), logs=(log,)
+        )
 
-    cause, finding = only(crashed("S04.04", "/a"), crashed("S05.04", "/b"))
+    cause, finding = only(
+        crashed("S04.04", "/a"), crashed("S05.04", "/b"), crashed("S08.04", "/c", GATEWAY, 502)
+    )
 
-    assert cause.title == "auth-service answered 500: KeyError"
-    assert (cause.kind, finding.note) == (Kind.CRASHED, "raised in b.py:2 f")
+    assert (cause.kind, cause.title) == (Kind.CRASHED, "auth-service raised KeyError")
+    assert finding.note == "auth-service answered 500; raised in b.py:2 f"
     assert [record.message for record in finding.logs] == ["unhandled"]
 
 
@@ -343,6 +361,18 @@ def test_a_flaky_case_and_a_missed_should_come_last() -> None:
     assert [cause.verdict for cause in found] == ["failed", "warning", "warning"]
     assert [cause.cases for cause in found] == [("S09.02",), ("S01.01",), ("S01.02",)]
     assert findings["S01.01"].attempt == 1
+
+
+def test_an_inconclusive_attempt_before_a_pass_is_no_cause() -> None:
+    """The machine stood still, and the case was taken again: that is the run's gate to judge."""
+    stood = Failure(kind="environment", message="inconclusive: the machine stood still")
+    first = case("S01.01", verdict=Verdict.ERROR, failure=stood)
+    again = msgspec.structs.replace(first.attempts[0], number=2, verdict=Verdict.PASSED)
+    passed = msgspec.structs.replace(
+        first, verdict=Verdict.PASSED, attempts=(first.attempts[0], again)
+    )
+
+    assert judged(passed) == ((), {})
 
 
 def test_a_case_without_an_assertion_is_vacuous() -> None:

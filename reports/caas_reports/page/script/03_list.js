@@ -73,6 +73,8 @@ function showList() {
   document.getElementById('clear').hidden = !active;
   const attention = found.filter((one) => ATTENTION.has(one.verdict) || one.flaky);
   attention.sort((a, b) => VERDICTS.indexOf(a.verdict) - VERDICTS.indexOf(b.verdict) || (a.cause ?? 0) - (b.cause ?? 0));
+  // Where everything red is new, the word would only take room from the titles.
+  list.allNew = data.index.cases.every((one) => !one.before || isNew(one));
   const groups = [];
   if (attention.length) groups.push(group('Needs attention', attention, 'attention'));
   for (const phase of phasesInOrder()) {
@@ -98,7 +100,7 @@ function row(found) {
   return h('a', { class: 'row', href: caseAddress(found.id), 'data-id': found.id },
     icon(found.verdict), h('span', { class: 'row-id' }, found.id),
     h('span', { class: 'row-title' }, found.title),
-    (found.flaky || isNew(found)) && h('span', { class: 'row-flaky' }, found.flaky ? 'flaky' : 'new'),
+    (found.flaky || (isNew(found) && !list.allNew)) && h('span', { class: 'row-flaky' }, found.flaky ? 'flaky' : 'new'),
     h('span', { class: 'row-time' }, found.attempts ? ms(found.duration) : ''));
 }
 

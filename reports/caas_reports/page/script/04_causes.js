@@ -53,7 +53,7 @@ function newness(cause) {
 
 function ageWords(before) {
   if (!before.runs) return 'new: green when it ran last';
-  return `red in ${plural(before.runs, 'run')} before`;
+  return before.runs === 1 ? 'red in the last run too' : `red in the last ${before.runs} runs too`;
 }
 
 function causeChips(cause, at) {

@@ -96,7 +96,7 @@ function trend() {
   const change = ((run.counts || {}).passed || 0) - (previous.passed || 0);
   const words = change === 0 ? 'as many passed as before' : `${Math.abs(change)} ${change > 0 ? 'more' : 'fewer'} passed`;
   return h('div', { class: 'figure trend' },
-    svg('svg', { viewBox: `0 0 ${runs.length * width} 32`, role: 'img', 'aria-label': `The last ${runs.length} runs: ${words} than before` }, bars),
+    svg('svg', { viewBox: `0 0 ${runs.length * width} 32`, preserveAspectRatio: 'xMinYMid', role: 'img', 'aria-label': `The last ${runs.length} runs: ${words} than before` }, bars),
     h('span', {}, `last ${runs.length} runs`), h('small', {}, words));
 }
 

@@ -61,6 +61,8 @@ function listen(dialog) {
   };
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || dialog.open) return;
+    // There Escape closes the choices.
+    if (event.key === 'Escape' && event.target.tagName === 'SELECT') return;
     if (event.key === 'Escape') {
       hideTip();
       escape(search);

@@ -67,6 +67,11 @@ async function start() {
   buildSidebar(document.querySelector('.sidebar'));
   listen(dialog);
   addEventListener('hashchange', showRoute);
+  // The address belongs to the route: the link moves the focus and nothing else.
+  document.querySelector('.skip-link').addEventListener('click', (event) => {
+    event.preventDefault();
+    main.focus();
+  });
   const first = document.body.dataset.start;
   if (!location.hash && first) history.replaceState(null, '', first);
   await showRoute();
