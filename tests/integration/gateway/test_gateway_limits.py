@@ -18,20 +18,23 @@ async def test_two_gateways_share_one_limit(platform: Any) -> None:
     knobs["rate_window_s"] = "600"
     doors = [await platform.gateway(**knobs) for _ in range(2)]
     free, business = await doors[0].register("free"), await doors[0].register("business")
-    seen: Counter[int] = Counter()
+    seen: Counter[str] = Counter()
 
     async def client(door: Any) -> None:
         for _ in range(60):
             answer = await door.ask("GET", "/v1/sessions", headers=free.bearer)
-            seen[answer.status] += 1
+            while answer.status == 503 and "x-ratelimit-limit" not in answer.headers:
+                # The machine paused: not known in time whose token it is, so nothing was counted.
+                answer = await door.ask("GET", "/v1/sessions", headers=free.bearer)
+            assert answer.status in {200, 429, 503}
+            seen["refused" if answer.status == 429 else "admitted"] += 1
 
     await asyncio.gather(*(client(door) for door in doors for _ in range(4)))
     last = await doors[1].ask("GET", "/v1/sessions", headers=free.bearer)
     other = await doors[1].ask("GET", "/v1/sessions", headers=business.bearer)
 
     assert seen.total() == 480
-    assert 396 <= seen[200] <= 400
-    assert seen[200] + seen[429] == 480
+    assert 396 <= seen["admitted"] <= 400
     assert last.status == 429
     assert last.body["type"] == "urn:caas:error:rate_limited"
     assert last.headers["retry-after"] == last.headers["x-ratelimit-reset"]
