@@ -90,6 +90,12 @@ def test_a_deep_link_shows_its_case(browser: Any, page: Path) -> None:
     for part in ("The tenant is known", "MUST", "TENANT-1", "status", "200", "404"):
         assert part in check
     assert browser.texts(".check .level") == ["MUST", "MUST", "SHOULD"]
+    told = ["part-broken", "part-timeline", "part-checks", "part-exchanges"]
+    order = "[...document.querySelectorAll('main > section')].map((one) => one.id)"
+    assert browser.evaluate(order)[:4] == told
+    browser.open(page, "#/case/S08.02")
+    assert browser.evaluate(order)[:2] == ["part-checks", "part-timeline"]
+    browser.open(page, "#/case/S08.01")
     assert "caas conformance run --case S08.01" in browser.text("#part-reproduce")
 
 

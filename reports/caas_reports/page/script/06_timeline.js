@@ -41,9 +41,10 @@ function widened(rows) {
 
 // The end of a path says more than its beginning.
 const PATH_CHARS_MAX = 30;
+const UUIDS = /([0-9a-f]{8})-[0-9a-f-]{27}/g;
 
 function shortPath(path) {
-  const plain = path.split('?')[0];
+  const plain = path.split('?')[0].replace(UUIDS, '$1…');
   if (plain.length <= PATH_CHARS_MAX) return plain;
   const parts = plain.split('/').filter(Boolean);
   let kept = parts.pop();

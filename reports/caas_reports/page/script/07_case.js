@@ -44,12 +44,15 @@ function attemptTabs(found, attempts, shown) {
 }
 
 function attemptParts(found, attempt) {
+  const broken = brokenPart(found, attempt);
   const exchanges = (attempt.exchanges || []).length;
+  const checks = part('Checks', checksPart(attempt), 'checks');
+  const timeline = part('Timeline', timelinePart(attempt, found), 'timeline', `${plural((attempt.spans || []).length, 'span')}, ${plural((attempt.logs || []).length, 'log line')}`);
   return [
-    brokenPart(found, attempt),
+    broken,
     attempt.failure && (attempt.failure.kind !== 'timeout' || attempt.failure.detail) && failurePart(attempt.failure),
-    part('Checks', checksPart(attempt), 'checks'),
-    part('Timeline', timelinePart(attempt, found), 'timeline', `${plural((attempt.spans || []).length, 'span')}, ${plural((attempt.logs || []).length, 'log line')}`),
+    // Where the failed check was told already, the next question is what happened.
+    broken ? [timeline, checks] : [checks, timeline],
     part('Exchanges', exchangesPart(attempt), 'exchanges', exchanges ? plural(exchanges, 'exchange') : ''),
     part('Logs', logsPart(attempt), 'logs'),
     reproduce(found),
