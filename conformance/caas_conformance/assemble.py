@@ -184,6 +184,7 @@ def _correlation(
     summary = model.Correlation(
         attempts=len(conclusive),
         attempts_with_trace=sum(bool(found[r.trace.trace_id].spans) for r in conclusive),
+        attempts_with_log=sum(bool(found[r.trace.trace_id].logs) for r in conclusive),
         spans=len(store.spans),
         owned_spans=sum(len(t.spans) for t in found.values()),
         orphan_spans=sum(len(t.orphan_spans) for t in found.values()),

@@ -92,6 +92,8 @@ def _telemetry_gates(found: Findings, limits: GateLimits) -> Iterator[Gate]:
     correlation = found.correlation
     wanted: list[tuple[str, int, int, Sequence[str]]] = [
         ("attempts with a trace", correlation.attempts_with_trace, correlation.attempts, ()),
+        # Lines that lost their trace id belong to nobody: none would be under a wrong attempt.
+        ("attempts with a log line", correlation.attempts_with_log, correlation.attempts, ()),
         ("spans owned by one attempt", correlation.owned_spans,
          correlation.owned_spans + correlation.orphan_spans, ()),
         ("records under the right attempt",

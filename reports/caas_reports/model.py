@@ -239,6 +239,7 @@ class Correlation(_Model, frozen=True, kw_only=True, omit_defaults=True):
 
     attempts: int = 0
     attempts_with_trace: int = 0
+    attempts_with_log: int = 0
     spans: int = 0
     owned_spans: int = 0
     orphan_spans: int = 0

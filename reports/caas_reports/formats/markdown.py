@@ -65,6 +65,7 @@ def _summary(run: Run) -> Iterator[str]:
     yield f"- Duration: {duration(run.duration_ms)}"
     found = run.correlation
     yield f"- Cases with a trace: {share(found.attempts_with_trace, found.attempts)}"
+    yield f"- Cases with a log line: {share(found.attempts_with_log, found.attempts)}"
     spans = f"{found.owned_spans} owned, {found.orphan_spans} orphans"
     yield f"- Spans: {spans}, {found.foreign_spans} foreign"
     untraced = sum(found.uncorrelated_logs.values())

@@ -189,6 +189,7 @@ def _correlation(cases: tuple[Case, ...]) -> Correlation:
     return Correlation(
         attempts=len(attempts),
         attempts_with_trace=sum(bool(attempt.trace_id) for attempt in attempts),
+        attempts_with_log=sum(bool(attempt.logs) for attempt in attempts),
         spans=spans,
         owned_spans=spans,
         logs=logs,

@@ -103,7 +103,13 @@ REGISTRY = Registry(
     }
 )
 ALL_OWNED = Correlation(
-    attempts=2, attempts_with_trace=2, spans=9, owned_spans=8, logs=4, owned_logs=4
+    attempts=2,
+    attempts_with_trace=2,
+    attempts_with_log=2,
+    spans=9,
+    owned_spans=8,
+    logs=4,
+    owned_logs=4,
 )
 
 
@@ -147,13 +153,18 @@ def test_a_single_stray_record_is_not_rounded_away() -> None:
         ({"restarts": {"auth-service": 1, "gateway": 0}}, "services that died"),
         ({"cases": (case(P), case(N, 2))}, "planned cases without a verdict"),
         (
-            {"correlation": Correlation(attempts=2, attempts_with_trace=1, owned_spans=1,
-                                        owned_logs=1)},
+            {"correlation": Correlation(attempts=2, attempts_with_trace=1, attempts_with_log=2,
+                                        owned_spans=1, owned_logs=1)},
             "attempts with a trace",
         ),
         (
-            {"correlation": Correlation(attempts=1, attempts_with_trace=1, owned_spans=9,
-                                        orphan_spans=1, owned_logs=1)},
+            {"correlation": Correlation(attempts=2, attempts_with_trace=2, attempts_with_log=1,
+                                        owned_spans=1, owned_logs=1)},
+            "attempts with a log line",
+        ),
+        (
+            {"correlation": Correlation(attempts=1, attempts_with_trace=1, attempts_with_log=1,
+                                        owned_spans=9, orphan_spans=1, owned_logs=1)},
             "spans owned by one attempt",
         ),
     ],
