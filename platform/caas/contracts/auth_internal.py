@@ -41,16 +41,10 @@ AddressText = Annotated[
 ]
 OriginText = Text
 UserAgentText = Annotated[str, Meta(max_length=USER_AGENT_MAX_CHARS)]
-Scopes = Annotated[
-    list[ShortText],
-    Meta(
-        max_length=SCOPES_MAX,
-        # Said at the list: what an inner `Annotated` says does not reach the document.
-        extra_json_schema={
-            "items": {"type": "string", "enum": [*ADMIN_PERMISSIONS, *SCOPE_SHORTHANDS]}
-        },
-    ),
+Scope = Annotated[
+    ShortText, Meta(extra_json_schema={"enum": [*ADMIN_PERMISSIONS, *SCOPE_SHORTHANDS]})
 ]
+Scopes = Annotated[list[Scope], Meta(max_length=SCOPES_MAX)]
 Permissions = Annotated[list[ShortText], Meta(max_length=SCOPES_MAX)]
 
 

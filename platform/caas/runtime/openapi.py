@@ -82,7 +82,7 @@ class StrictStructPlugin(StructSchemaPlugin):
 
 
 def _add_what_the_type_says(schema: Schema, kind: msgspec.inspect.Type) -> None:
-    """Add what `Meta` says in JSON Schema's own words, and limits of maps; Litestar drops both."""
+    """Add what Litestar drops of `Meta`: JSON Schema's own words, limits of maps and of items."""
     if isinstance(kind, msgspec.inspect.UnionType):
         said = [one for one in kind.types if not isinstance(one, msgspec.inspect.NoneType)]
         kind = said[0] if len(said) == 1 else kind
@@ -93,6 +93,18 @@ def _add_what_the_type_says(schema: Schema, kind: msgspec.inspect.Type) -> None:
         kind = kind.type
     if isinstance(kind, msgspec.inspect.DictType):
         schema.min_properties, schema.max_properties = kind.min_length, kind.max_length
+    if isinstance(kind, msgspec.inspect.ListType):
+        for array in (schema, *(schema.one_of or ())):  # "or None" puts it one level down
+            if isinstance(array, Schema) and isinstance(array.items, Schema):
+                _add_what_the_item_says(array.items, kind.item_type)
+
+
+def _add_what_the_item_says(schema: Schema, kind: msgspec.inspect.Type) -> None:
+    _add_what_the_type_says(schema, kind)
+    text = kind.type if isinstance(kind, msgspec.inspect.Metadata) else kind
+    if isinstance(text, msgspec.inspect.StrType):
+        schema.min_length, schema.max_length = text.min_length, text.max_length
+        schema.pattern = schema.pattern or text.pattern
 
 
 def build_document(

@@ -37,6 +37,8 @@ class Limited(wire.Request, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    tags: list[Annotated[str, Meta(max_length=3, extra_json_schema={"format": "tag"})]] = []
+    nicknames: list[Annotated[str, Meta(min_length=1, pattern="^[a-z]+$")]] | None = None
 
 
 class Made(wire.Response, frozen=True, kw_only=True):
@@ -198,3 +200,12 @@ def test_what_a_type_says_in_the_words_of_json_schema_is_told() -> None:
     assert members["email"]["format"] == "email"
     assert members["notes"]["maxProperties"] == 2
     assert members["notes"]["propertyNames"] == {"maxLength": 3}
+
+
+def test_what_a_lists_items_must_be_is_told() -> None:
+    """A fuzzer that believes the document sends them; the service refuses them."""
+    members = build(take_limited)["components"]["schemas"]["Limited"]["properties"]
+
+    assert members["tags"]["items"] == {"type": "string", "maxLength": 3, "format": "tag"}
+    (nicknames,) = (one for one in members["nicknames"]["oneOf"] if one["type"] == "array")
+    assert nicknames["items"] == {"type": "string", "minLength": 1, "pattern": "^[a-z]+$"}
