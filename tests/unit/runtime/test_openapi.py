@@ -37,7 +37,7 @@ class Limited(wire.Request, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    tags: list[Annotated[str, Meta(max_length=3, extra_json_schema={"format": "tag"})]] = []
+    tags: list[Annotated[str, Meta(max_length=3, extra_json_schema={"format": "tag"})]]
     nicknames: list[Annotated[str, Meta(min_length=1, pattern="^[a-z]+$")]] | None = None
 
 
