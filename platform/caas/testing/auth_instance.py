@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 
 from caas.kernel.ids import new_id
+from caas.stack import tied_exec
 from caas.stack.servers import free_port
 from caas.testing.patience import PATIENCE_S
 
@@ -118,7 +119,7 @@ class Instance:
 async def start_instance(
     mongodb_url: str, redis_url: str, database: str, logs: Path, **environment: str
 ) -> Instance:
-    """Start a process of the service and wait until it is ready."""
+    """Start a process of the service, tied to this one's life, and wait until it is ready."""
     port = free_port()
     log = logs / f"auth-{port}.jsonl"
     environ = {
@@ -135,6 +136,7 @@ async def start_instance(
         **environment,
     }
     command = [
+        sys.executable, "-I", "-S", tied_exec.__file__, str(os.getpid()),
         sys.executable, "-m", "caas.runtime.server", "caas.auth.app:create_app",
         "--port", str(port),
     ]  # fmt: skip
