@@ -20,7 +20,14 @@ from caas.stack.servers import free_port as find_free_port
 from caas.testing.patience import PATIENCE_S
 
 # Speed is measured by `make bench`: an example that met a busy machine is no counter-example.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples each time: a red run is then the change's doing. `HYPOTHESIS_RANDOM=1` looks
+# for new ones.
+settings.register_profile(
+    "patient",
+    deadline=None,
+    derandomize="HYPOTHESIS_RANDOM" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("patient")
 
 # A marked group runs when its program is on PATH: marker -> program, how to get it.
