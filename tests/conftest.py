@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from caas.kernel.ids import new_id
-from caas.stack.servers import EmbeddedMongo, EmbeddedRedis
-from caas.stack.servers import free_port as find_free_port
+from caas.stack.servers.embedded import EmbeddedMongo, EmbeddedRedis
+from caas.stack.servers.embedded import free_port as find_free_port
 from caas.testing.patience import PATIENCE_S
 
 # Speed is measured by `make bench`: an example that met a busy machine is no counter-example.

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from caas_load import generator
-from caas_load.processes import ServerError
-from caas_load.rounds import Result, show
+from caas_load.measuring import generator
+from caas_load.measuring.processes import ServerError
+from caas_load.measuring.rounds import Result, show
 
 BENCHMARKS = ("validate", "gateway", "runner", "telemetry")
 EXIT_HARNESS = 3
@@ -29,7 +29,7 @@ def main(names: tuple[str, ...], rounds: int, seconds: float) -> None:
     try:
         generator.require()
         for name in names or BENCHMARKS:
-            run: Callable[..., Result] = import_module(f"caas_load.bench_{name}").run
+            run: Callable[..., Result] = import_module(f"caas_load.benchmarks.bench_{name}").run
             with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as directory:
                 show(run(Path(directory), rounds=rounds, seconds=seconds), console)
     except (generator.GeneratorError, ServerError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from caas_observability.records import ReceivedLog, ReceivedSpan
+from caas_observability.receiver.records import ReceivedLog, ReceivedSpan
 
 
 class AttemptTrace(msgspec.Struct, frozen=True, kw_only=True):

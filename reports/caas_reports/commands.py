@@ -12,11 +12,13 @@ import click
 import msgspec
 from rich.console import Console
 
-from caas_reports import baseline as baselines
-from caas_reports import comparison, formats, runs, schemas, tables
-from caas_reports.context import Context
+from caas_reports import formats, runs, schemas
+from caas_reports.comparison import baseline as baselines
+from caas_reports.comparison import compare as comparison
+from caas_reports.comparison import tables
+from caas_reports.comparison.context import Context
+from caas_reports.comparison.seed_import import import_report
 from caas_reports.errors import ReportError
-from caas_reports.seed_import import import_report
 
 # The exit codes of `caas`: 2 is click's own, for usage.
 EXIT_ENVIRONMENT = 3

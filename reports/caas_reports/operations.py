@@ -5,8 +5,8 @@ from statistics import median
 
 import msgspec
 
+from caas_reports.causes.trail import Trail
 from caas_reports.model import Run
-from caas_reports.trail import Trail
 
 SHOWN_MAX = 10
 

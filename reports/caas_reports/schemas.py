@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from caas_reports import baseline, model
+from caas_reports import model
+from caas_reports.comparison import baseline
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

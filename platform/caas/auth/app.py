@@ -39,18 +39,18 @@ from caas.auth.store.users import MongoUserStore
 from caas.contracts.auth import RevocationEvent, SigningKeysChanged
 from caas.kernel.clock import Clock, SystemClock
 from caas.kernel.errors import UnavailableError
-from caas.runtime.app import create_service_app
-from caas.runtime.edge import Edge
-from caas.runtime.fast import FastHandler
-from caas.runtime.idempotency import Idempotency
-from caas.runtime.mongo import open_mongo, ping_mongo
-from caas.runtime.redis import open_redis, ping_redis
-from caas.runtime.revocation import RevocationFeed, RevocationLog, RevocationPublisher
-from caas.runtime.service_auth import ServiceSecret
+from caas.runtime.data.mongo import open_mongo, ping_mongo
+from caas.runtime.data.redis import open_redis, ping_redis
+from caas.runtime.http.app import create_service_app
+from caas.runtime.http.edge.fast import FastHandler
+from caas.runtime.http.edge.layer import Edge
+from caas.runtime.http.idempotency import Idempotency
+from caas.runtime.identity.revocation import RevocationFeed, RevocationLog, RevocationPublisher
+from caas.runtime.identity.service_secret import ServiceSecret
+from caas.runtime.identity.tokens import KeySet, TokenVerifier
 from caas.runtime.settings import RuntimeSettings
 from caas.runtime.tasks import end_tasks
-from caas.runtime.tokens import KeySet, TokenVerifier
-from caas_observability.logs import get_logger
+from caas_observability.setup.logs import get_logger
 
 FEED_AWAITED_S = 1.0  # so that the first look finds it ready: "not yet" is kept for 0.5 s
 

@@ -286,7 +286,7 @@ class TokenSigner(Protocol):
 
 
 class TokenChecker(Protocol):
-    """Verifies tokens; see `caas.runtime.tokens.TokenVerifier`."""
+    """Verifies tokens; see `caas.runtime.identity.tokens.TokenVerifier`."""
 
     def verify_cached(self, token: str) -> Claims | None:
         """Return the claims of a token verified before, or None when it must be verified."""
@@ -302,7 +302,7 @@ class TokenChecker(Protocol):
 
 
 class Announcer(Protocol):
-    """Tells every instance of every service; see `caas.runtime.revocation`."""
+    """Tells every instance of every service; see `caas.runtime.identity.revocation`."""
 
     async def publish(self, event: RevocationEvent) -> None:
         """Announce *event*; raise `UnavailableError` when that can't be confirmed."""

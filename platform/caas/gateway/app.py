@@ -35,21 +35,21 @@ from caas.gateway.store import MongoSettingsStore
 from caas.kernel.clock import Clock, SystemClock
 from caas.kernel.errors import UnavailableError
 from caas.kernel.ids import new_id
-from caas.runtime.app import create_service_app
-from caas.runtime.breaker import BreakerPolicy, CircuitBreaker
-from caas.runtime.breaker import State as BreakerState
-from caas.runtime.client import ClientLimits, HttpClient
-from caas.runtime.edge import Edge
-from caas.runtime.fast import FastRequest, FastResponse
-from caas.runtime.idempotency import Idempotency
-from caas.runtime.mongo import open_mongo, ping_mongo
+from caas.runtime.calls.breaker import BreakerPolicy, CircuitBreaker
+from caas.runtime.calls.breaker import State as BreakerState
+from caas.runtime.calls.client import ClientLimits, HttpClient
+from caas.runtime.data.mongo import open_mongo, ping_mongo
+from caas.runtime.data.redis import open_redis, ping_redis
+from caas.runtime.http.app import create_service_app
+from caas.runtime.http.edge.fast import FastRequest, FastResponse
+from caas.runtime.http.edge.layer import Edge
+from caas.runtime.http.idempotency import Idempotency
+from caas.runtime.identity.revocation import RevocationFeed, RevocationLog
+from caas.runtime.identity.tokens import KeySet, TokenVerifier
 from caas.runtime.ratelimit import Limit, RateLimiter
-from caas.runtime.redis import open_redis, ping_redis
-from caas.runtime.revocation import RevocationFeed, RevocationLog
 from caas.runtime.settings import RuntimeSettings
 from caas.runtime.tasks import end_tasks
-from caas.runtime.tokens import KeySet, TokenVerifier
-from caas_observability.logs import get_logger
+from caas_observability.setup.logs import get_logger
 
 KEYS_RELOADED_S = 60.0
 FEED_AWAITED_S = 1.0  # at the start, so that the first request finds an answer

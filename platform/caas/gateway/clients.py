@@ -32,8 +32,8 @@ from caas.kernel.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from caas.runtime.breaker import CircuitBreaker
-from caas.runtime.client import (
+from caas.runtime.calls.breaker import CircuitBreaker
+from caas.runtime.calls.client import (
     ClientResponse,
     Fetched,
     HttpClient,

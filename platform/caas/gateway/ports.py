@@ -81,7 +81,7 @@ class SettingsStore(Protocol):
 
 
 class TokenChecker(Protocol):
-    """Verifies tokens; see `caas.runtime.tokens.TokenVerifier`."""
+    """Verifies tokens; see `caas.runtime.identity.tokens.TokenVerifier`."""
 
     def verify_cached(self, token: str) -> Claims | None:
         """Return the claims of a token verified before, or None; raise when it ended."""

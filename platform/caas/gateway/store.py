@@ -10,7 +10,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 
 from caas.gateway.domain import TenantSettings
-from caas.runtime.outages import translate_errors
+from caas.runtime.data.outages import translate_errors
 
 COLLECTION = "gateway_tenant_settings"
 

@@ -1,6 +1,6 @@
 """The error taxonomy every service shares, split by what the caller should do.
 
-* CaasError             code, HTTP-free; `caas.runtime.problems` alone maps it to a status
+* CaasError             code, HTTP-free; `caas.runtime.http.problems` alone maps it to a status
   * InvalidInputError        the caller can fix the request; do not retry as it is
   * UnauthenticatedError     no valid credential
   * ForbiddenError           valid credential, not allowed

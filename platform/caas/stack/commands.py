@@ -85,8 +85,8 @@ def up(
     import os  # noqa: PLC0415
 
     from caas.stack.assembly import StackOptions  # noqa: PLC0415
-    from caas.stack.front import run_up  # noqa: PLC0415
-    from caas.stack.presentation import JsonView, TextView  # noqa: PLC0415
+    from caas.stack.console.front import run_up  # noqa: PLC0415
+    from caas.stack.console.presentation import JsonView, TextView  # noqa: PLC0415
     from caas.stack.settings import StackSettings  # noqa: PLC0415
 
     if state_dir is None:
@@ -114,7 +114,7 @@ def status(*, state_dir: Path | None, as_json: bool) -> None:
 
     Exits with 1 when something is not ready, with 3 when no stack runs.
     """
-    from caas.stack.inspection import inspect  # noqa: PLC0415
+    from caas.stack.console.inspection import inspect  # noqa: PLC0415
 
     found = inspect(_state(state_dir))
     if as_json:
@@ -122,7 +122,7 @@ def status(*, state_dir: Path | None, as_json: bool) -> None:
 
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
-        from caas.stack.presentation import console, status_table  # noqa: PLC0415
+        from caas.stack.console.presentation import console, status_table  # noqa: PLC0415
 
         console().print(status_table(found))
     if not found.ready:
@@ -145,7 +145,7 @@ def logs(
     as_json: bool,
 ) -> None:
     """Show the logs of all services by time, or those of SERVICE (also mongodb, redis)."""
-    from caas.stack import log_view  # noqa: PLC0415
+    from caas.stack.console import log_view  # noqa: PLC0415
 
     paths = log_view.log_paths(_state(state_dir).logs, service)
     wanted = log_view.of_trace(trace)
@@ -167,7 +167,7 @@ def down(*, state_dir: Path | None, as_json: bool) -> None:
 
     from rich.console import Console  # noqa: PLC0415
 
-    from caas.stack.inspection import stop_stack  # noqa: PLC0415
+    from caas.stack.console.inspection import stop_stack  # noqa: PLC0415
     from caas.stack.settings import StackSettings  # noqa: PLC0415
 
     with Console(stderr=True).status("stopping"):
@@ -192,6 +192,6 @@ def _write_raw(line: Any) -> None:
 
 
 def _write_readable(line: Any) -> None:
-    from caas.stack.log_view import render  # noqa: PLC0415
+    from caas.stack.console.log_view import render  # noqa: PLC0415
 
     click.echo(render(line))

@@ -19,8 +19,8 @@ from caas.auth.service.tenants import Tenants
 from caas.auth.service.whitelists import Whitelists
 from caas.contracts.auth import RevocationEvent, SessionsRevoked
 from caas.kernel.errors import UnavailableError
-from caas.runtime.service_auth import ServiceSecret
-from caas.runtime.tokens import KeySet, TokenVerifier
+from caas.runtime.identity.service_secret import ServiceSecret
+from caas.runtime.identity.tokens import KeySet, TokenVerifier
 from caas.testing.auth_stores import (
     MemoryClientStore,
     MemoryKeyUseStore,

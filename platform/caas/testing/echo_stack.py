@@ -10,7 +10,7 @@ import msgspec
 
 from caas.cli.main import main as caas
 from caas.contracts.services import ServiceSpec
-from caas.stack import front
+from caas.stack.console import front
 from caas.testing.echo_service import FRONT, INNER
 
 

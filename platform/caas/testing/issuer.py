@@ -6,8 +6,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from caas.contracts.auth import AUDIENCE, ISSUER, PublicJwk
-from caas.runtime.revocation import RevocationLog
-from caas.runtime.tokens import KeySet, TokenVerifier, b64url
+from caas.runtime.identity.revocation import RevocationLog
+from caas.runtime.identity.tokens import KeySet, TokenVerifier, b64url
 from caas.testing.clock import FakeClock
 
 KID = "key-1"

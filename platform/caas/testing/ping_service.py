@@ -12,11 +12,11 @@ from typing import Any
 from litestar import Litestar
 
 from caas.contracts.services import ServiceSpec
-from caas.runtime import edge
-from caas.runtime.app import create_service_app
-from caas.runtime.fast import FastRequest, FastResponse
-from caas_observability.metrics import HttpServerMetrics
-from caas_observability.tracing import Span
+from caas.runtime.http.app import create_service_app
+from caas.runtime.http.edge import layer as edge
+from caas.runtime.http.edge.fast import FastRequest, FastResponse
+from caas_observability.setup.metrics import HttpServerMetrics
+from caas_observability.setup.tracing import Span
 
 SERVICE = ServiceSpec(
     name="ping-service",

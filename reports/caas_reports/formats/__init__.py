@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Protocol, cast
 
-from caas_reports.context import Context
+from caas_reports.comparison.context import Context
 from caas_reports.errors import UnknownFormatError
 from caas_reports.model import Run
 

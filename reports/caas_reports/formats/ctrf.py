@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from caas_reports.context import Context
+from caas_reports.comparison.context import Context
 from caas_reports.model import Attempt, Case, Run, Verdict
 from caas_reports.wording import failure_message, failure_text
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import jinja2
 from markupsafe import Markup
 
-from caas_reports.context import Context
+from caas_reports.comparison.context import Context
 from caas_reports.model import Run, Verdict
 from caas_reports.page.payload import blocks
 from caas_reports.wording import counts_line, duration, headline

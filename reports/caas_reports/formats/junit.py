@@ -8,7 +8,7 @@ import re
 from typing import BinaryIO
 from xml.etree import ElementTree as ET
 
-from caas_reports.context import Context
+from caas_reports.comparison.context import Context
 from caas_reports.model import Attempt, Case, Run, Verdict
 from caas_reports.wording import failure_message, failure_text
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
-from caas_reports.causes import causes
-from caas_reports.context import Context
+from caas_reports.causes.grouping import causes
+from caas_reports.comparison.context import Context
 from caas_reports.model import Attempt, Case, Check, Exchange, Message, Run, Verdict
 from caas_reports.traceability import covered_line, matrix
 from caas_reports.wording import duration, failure_message, share

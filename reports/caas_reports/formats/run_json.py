@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from caas_reports.context import Context
+from caas_reports.comparison.context import Context
 from caas_reports.errors import UnreadableRunError
 from caas_reports.model import SCHEMA_VERSION, Run
 

@@ -18,7 +18,7 @@ import anyio.to_thread
 import msgspec
 import pytest
 
-from caas_observability.receiver import OtlpReceiver
+from caas_observability.receiver.server import OtlpReceiver
 
 pytestmark = [pytest.mark.e2e, pytest.mark.anyio]
 

@@ -126,14 +126,14 @@ def tenant_check_removed() -> None:
 
 def log_without_trace() -> None:
     """Log records leave without the ids that join them to their request."""
-    context = part("caas_observability.context")
+    context = part("caas_observability.setup.context")
 
     context.current_scope = lambda: None
 
 
 def revocation_ignored() -> None:
     """An ended session's token is still taken."""
-    log = part("caas.runtime.revocation:RevocationLog")
+    log = part("caas.runtime.identity.revocation:RevocationLog")
 
     log.is_revoked = lambda _self, _session_id: False
 
@@ -148,7 +148,7 @@ def reuse_accepted() -> None:
 
 def signature_unchecked() -> None:
     """Tokens are believed without a look at their signature."""
-    verifier = part("caas.runtime.tokens:TokenVerifier")
+    verifier = part("caas.runtime.identity.tokens:TokenVerifier")
 
     class AnySignature:
         def verify(self, _signature: bytes, _signed: bytes) -> None: ...
@@ -184,14 +184,14 @@ def crash_on_unknown_key() -> None:
 
 def trace_lost() -> None:
     """The gateway does not hand its trace on."""
-    client = part("caas.runtime.client.client")
+    client = part("caas.runtime.calls.client.client")
 
     client._Call.add_context = lambda _self, _scope: None
 
 
 def header_missing() -> None:
     """Answers come without `x-content-type-options`."""
-    headers, reply = part("caas.runtime.headers"), part("caas.runtime.reply")
+    headers, reply = part("caas.runtime.http.edge.headers"), part("caas.runtime.http.edge.reply")
     fewer = tuple(h for h in headers.SECURITY_HEADERS if h[0] != b"x-content-type-options")
     headers.SECURITY_HEADERS = fewer
     reply.SECURITY_BLOCK = headers.encode_block(fewer)
@@ -207,7 +207,7 @@ def unlimited() -> None:
 def secret_logged() -> None:
     """Registration tells its log the password, in words that no rule of redaction knows."""
     accounts = part("caas.auth.service.accounts:Accounts")
-    log = part("caas_observability.logs").get_logger("caas.auth")
+    log = part("caas_observability.setup.logs").get_logger("caas.auth")
     register = accounts.register
 
     async def talkative(self: Any, **account: Any) -> Any:

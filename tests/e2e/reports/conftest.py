@@ -15,12 +15,12 @@ import pytest
 import websocket
 
 from caas.testing.patience import PATIENCE_S
-from caas_reports.comparison import with_run
-from caas_reports.context import Context
+from caas_reports.comparison.compare import with_run
+from caas_reports.comparison.context import Context
+from caas_reports.comparison.history import PastRun
+from caas_reports.comparison.seed_import import import_report
 from caas_reports.formats import html
-from caas_reports.history import PastRun
 from caas_reports.model import Run, Verdict
-from caas_reports.seed_import import import_report
 from caas_reports.testing import build_run
 
 POLL_S = 0.02

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from caas.kernel.ids import new_id
-from caas.runtime.mongo import open_mongo
+from caas.runtime.data.mongo import open_mongo
 from caas.testing.auth_instance import PASSWORD, PEPPER, SECRET, Instance, start_instance
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]

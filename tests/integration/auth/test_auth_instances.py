@@ -8,8 +8,8 @@ import pytest
 
 from caas.kernel.clock import SystemClock, rfc3339
 from caas.kernel.ids import new_id
-from caas.runtime.redis import open_redis
-from caas.runtime.revocation import RevocationFeed, RevocationLog
+from caas.runtime.data.redis import open_redis
+from caas.runtime.identity.revocation import RevocationFeed, RevocationLog
 from caas.testing.auth_instance import PASSWORD, Answer, Instance, token_part
 from caas.testing.patience import PATIENCE_S
 

@@ -8,7 +8,7 @@ import pytest
 from caas.auth.errors import TooManyAttemptsError
 from caas.auth.store.login_limits import KNOWN_GOOD_MAX, LoginLimits, RedisLoginLimiter
 from caas.kernel.errors import UnavailableError
-from caas.runtime.redis import open_redis
+from caas.runtime.data.redis import open_redis
 from caas.testing.clock import FakeClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]

@@ -9,8 +9,8 @@ import pytest
 
 from caas.contracts.auth import REVOCATION_STREAM
 from caas.kernel.clock import SystemClock
-from caas.runtime.redis import open_redis
-from caas.stack.servers import EmbeddedRedis
+from caas.runtime.data.redis import open_redis
+from caas.stack.servers.embedded import EmbeddedRedis
 from caas.testing.auth_instance import Answer, start_instance
 from caas.testing.patience import PATIENCE_S
 

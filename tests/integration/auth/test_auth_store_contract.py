@@ -28,7 +28,7 @@ from caas.auth.store.signing_keys import MongoSigningKeyStore
 from caas.auth.store.users import MongoUserStore
 from caas.contracts.auth_api import Preference
 from caas.kernel.ids import ApiKeyId, ClientId, SessionId, TenantId, UserId, new_id
-from caas.runtime.mongo import open_mongo
+from caas.runtime.data.mongo import open_mongo
 from caas.testing.auth_stores import (
     MemoryClientStore,
     MemoryKeyUseStore,

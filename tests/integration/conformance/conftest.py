@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from caas.stack.servers import free_port
-from caas_conformance.context import CaseContext
-from caas_conformance.definition import Phase
-from caas_conformance.gates import GateLimits
-from caas_conformance.progress import Quiet
-from caas_conformance.requirements import Registry
-from caas_conformance.runner import Options
-from caas_conformance.session import RunRequest, conduct
-from caas_conformance.targets import FoundTarget
+from caas.stack.servers.embedded import free_port
+from caas_conformance.authoring.context import CaseContext
+from caas_conformance.authoring.definition import Phase
+from caas_conformance.cli.progress import Quiet
+from caas_conformance.engine.runner import Options
+from caas_conformance.engine.session import RunRequest, conduct
+from caas_conformance.engine.targets import FoundTarget
+from caas_conformance.plan.requirements import Registry
 from caas_conformance.testing import ScriptedService
+from caas_conformance.verdicts.gates import GateLimits
 from caas_reports.model import Requirement, Run
 
 REGISTRY = Registry({"REQ-01": Requirement(id="REQ-01", text="keep it", source="design")})

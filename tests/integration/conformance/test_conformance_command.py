@@ -7,11 +7,11 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from caas_conformance import commands
-from caas_conformance.commands import Suite, conformance
-from caas_conformance.context import CaseContext
-from caas_conformance.definition import Phase
-from caas_conformance.requirements import Registry
+from caas_conformance.authoring.context import CaseContext
+from caas_conformance.authoring.definition import Phase
+from caas_conformance.cli import commands
+from caas_conformance.cli.commands import Suite, conformance
+from caas_conformance.plan.requirements import Registry
 from caas_conformance.testing import Said, ScriptedService, ThreadedServices
 from caas_reports.model import Requirement
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from caas_conformance.context import CaseContext
-from caas_conformance.definition import Phase
-from caas_conformance.evidence import derived
+from caas_conformance.authoring.context import CaseContext
+from caas_conformance.authoring.definition import Phase
+from caas_conformance.authoring.evidence import derived
 from caas_conformance.testing import Said, ScriptedService
 from caas_reports.model import Exchange, Run, Verdict
 

@@ -1,6 +1,7 @@
 """A run that is stopped, or killed, leaves a report that is not green."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -10,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from caas.testing.patience import PATIENCE_S
-from caas_conformance.recovery import recover_killed_runs
+from caas_conformance.engine.recovery import recover_killed_runs
 from caas_conformance.testing import Asked, Said, ScriptedService, ThreadedServices
-from caas_conformance.verdicts import exit_code
+from caas_conformance.verdicts.judging import exit_code
 from caas_reports.formats import run_json
 from caas_reports.model import Run, Status, Verdict
 
 SUITE = """
 import sys
-from caas_conformance import commands
-from caas_conformance.definition import Phase
-from caas_conformance.requirements import Registry
+from caas_conformance.cli import commands
+from caas_conformance.authoring.definition import Phase
+from caas_conformance.plan.requirements import Registry
 from caas_reports.model import Requirement
 
 PHASE = Phase("Z01", "Made for the test", "Cases of one test.")
@@ -77,7 +78,9 @@ def start(service: ScriptedService, state: Path, suite: Path) -> subprocess.Pope
 
 def wait_until_it_hangs(pipe: Path) -> None:
     """Return when the second case waits for its answer."""
-    assert os.read(int(pipe.name), 1) == b"x"
+    reached = int(pipe.name)
+    assert select.select([reached], [], [], PATIENCE_S)[0], "the run never got there"
+    assert os.read(reached, 1) == b"x"
 
 
 def the_run(state: Path) -> Run:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from caas_conformance import pauses
-from caas_conformance.context import CaseContext
-from caas_conformance.definition import Phase
+from caas_conformance.authoring.context import CaseContext
+from caas_conformance.authoring.definition import Phase
+from caas_conformance.engine import pauses
 from caas_conformance.testing import Asked, Said, ScriptedService
-from caas_conformance.verdicts import exit_code
+from caas_conformance.verdicts.judging import exit_code
 from caas_reports.model import Run, Verdict
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from caas_conformance.context import CaseContext
-from caas_conformance.definition import Phase
+from caas_conformance.authoring.context import CaseContext
+from caas_conformance.authoring.definition import Phase
 from caas_conformance.testing import Asked, Said, ScriptedService
 from caas_reports.model import Run, Verdict
 

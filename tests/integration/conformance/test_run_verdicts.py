@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from caas_conformance.checks import SHOULD
-from caas_conformance.context import CaseContext
-from caas_conformance.definition import CaseBody, Phase
-from caas_conformance.evidence import derived
+from caas_conformance.authoring.checks import SHOULD
+from caas_conformance.authoring.context import CaseContext
+from caas_conformance.authoring.definition import CaseBody, Phase
+from caas_conformance.authoring.evidence import derived
 from caas_conformance.testing import Asked, Said, ScriptedService
-from caas_conformance.verdicts import exit_code
+from caas_conformance.verdicts.judging import exit_code
 from caas_reports.formats import run_json
 from caas_reports.model import Case, Run, Status, Verdict
 
@@ -256,7 +256,7 @@ async def test_a_case_that_misses_the_end_of_its_time_is_ended_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One lost cancellation must not hang the run; the attempt is no abort, either."""
-    monkeypatch.setattr("caas_conformance.runner.OVERTIME_S", 0.01)
+    monkeypatch.setattr("caas_conformance.engine.runner.OVERTIME_S", 0.01)
     service.route("GET", "/", Said(200, {}))
 
     async def goes_on(t: CaseContext) -> None:

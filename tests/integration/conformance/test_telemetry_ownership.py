@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from caas_conformance.context import CaseContext
-from caas_conformance.definition import CaseBody, Phase
+from caas_conformance.authoring.context import CaseContext
+from caas_conformance.authoring.definition import CaseBody, Phase
 from caas_conformance.testing import Asked, Said, ScriptedService
-from caas_conformance.verdicts import exit_code
+from caas_conformance.verdicts.judging import exit_code
 from caas_reports.model import Case, Run, Verdict
 
 pytestmark = pytest.mark.anyio
@@ -82,7 +82,7 @@ async def test_one_settle_round_serves_many_attempts(
     conducted: Conduct, phase: Phase, service: ScriptedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thirty attempts that end together do not cost thirty markers."""
-    monkeypatch.setattr("caas_conformance.telemetry.ROUND_INTERVAL_S", 0.5)
+    monkeypatch.setattr("caas_conformance.correlation.settling.ROUND_INTERVAL_S", 0.5)
     everybody, times = asyncio.Event(), Counter[str]()
 
     async def together(asked: Asked) -> Said:
@@ -215,7 +215,7 @@ async def test_a_service_that_never_exports_fails_every_case(
     conducted: Conduct, phase: Phase, service: ScriptedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The wait ends at its limit, and says whose telemetry did not come."""
-    monkeypatch.setattr("caas_conformance.telemetry.MARKER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("caas_conformance.correlation.settling.MARKER_TIMEOUT_S", 0.05)
     endpoint, add_now = service.otlp_endpoint, add
     add_now(phase)
 

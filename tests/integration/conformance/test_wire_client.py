@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from caas_conformance.context import CaseContext, Environment
+from caas_conformance.authoring.context import CaseContext, Environment
+from caas_conformance.authoring.polling import WAIT_MAX_S
 from caas_conformance.errors import CaseStoppedError, EnvironmentBrokenError
-from caas_conformance.http.client import Endpoint
-from caas_conformance.http.connection import CAPTURED_BYTES_MAX
-from caas_conformance.polling import WAIT_MAX_S
 from caas_conformance.testing import Asked, Said, ScriptedService
-from caas_conformance.tracing import AttemptTrace
+from caas_conformance.wire.client import Endpoint
+from caas_conformance.wire.connection import CAPTURED_BYTES_MAX
+from caas_conformance.wire.trace_context import AttemptTrace
 
 pytestmark = pytest.mark.anyio
 
@@ -220,7 +220,7 @@ async def test_waiting_for_several_answers_is_counted_once(
     """Ten answers awaited side by side are not ten times the wait."""
     gate, now_s = asyncio.Event(), 100.0
     for module in ("client", "connection"):
-        monkeypatch.setattr(f"caas_conformance.http.{module}.perf_counter", lambda: now_s)
+        monkeypatch.setattr(f"caas_conformance.wire.{module}.perf_counter", lambda: now_s)
 
     async def slow(_: Asked) -> Said:
         nonlocal now_s

@@ -12,13 +12,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from caas.testing.patience import PATIENCE_S
-from caas_observability import context, exporter, logs, tracing
-from caas_observability.exporter import Exporter
-from caas_observability.logs import Sink, get_logger
-from caas_observability.receiver import OtlpReceiver
-from caas_observability.sampling import Sampler
-from caas_observability.signals import SignalQueue
-from caas_observability.tracing import Recorder, start_server_span, start_span
+from caas_observability.receiver.server import OtlpReceiver
+from caas_observability.setup import context, exporter, logs, tracing
+from caas_observability.setup.exporter import Exporter
+from caas_observability.setup.logs import Sink, get_logger
+from caas_observability.setup.sampling import Sampler
+from caas_observability.setup.signals import SignalQueue
+from caas_observability.setup.tracing import Recorder, start_server_span, start_span
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 

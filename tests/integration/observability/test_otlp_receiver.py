@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
-from caas_observability.receiver import OtlpReceiver
+from caas_observability.receiver.server import OtlpReceiver
 from caas_observability.redaction import Redactor
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]

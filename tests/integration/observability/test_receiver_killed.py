@@ -12,8 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from caas.testing.patience import PATIENCE_S
-from caas_observability import context
-from caas_observability.receiver import OtlpReceiver
+from caas_observability.receiver.server import OtlpReceiver
+from caas_observability.setup import context
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
@@ -22,7 +22,7 @@ ATTEMPTS_MAX = 1000
 
 RECEIVER = """
 import asyncio, sys
-from caas_observability.receiver import OtlpReceiver
+from caas_observability.receiver.server import OtlpReceiver
 
 async def main():
     receiver = OtlpReceiver(port=int(sys.argv[1]))
@@ -37,7 +37,7 @@ SERVICE = """
 import asyncio, os, signal
 import httptools
 from caas_observability import metrics, setup, tracing
-from caas_observability.logs import get_logger
+from caas_observability.setup.logs import get_logger
 
 log = get_logger("svc")
 

@@ -16,10 +16,10 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from caas.contracts.services import ServiceSpec
 from caas.kernel import wire
 from caas.kernel.errors import ConflictError, ForbiddenError, UnauthenticatedError
-from caas.runtime.app import create_service_app
-from caas.runtime.edge import Edge
-from caas.runtime.fast import FastRequest, FastResponse
-from caas.runtime.operations import BEARER, operation
+from caas.runtime.http.app import create_service_app
+from caas.runtime.http.edge.fast import FastRequest, FastResponse
+from caas.runtime.http.edge.layer import Edge
+from caas.runtime.http.operations import BEARER, operation
 from caas.testing.patience import PATIENCE_S
 from caas.testing.serving import serving
 

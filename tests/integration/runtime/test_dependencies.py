@@ -9,16 +9,16 @@ import pytest
 from litestar import Litestar, get
 
 from caas.kernel.errors import UnavailableError
-from caas.runtime import redis as redis_module
-from caas.runtime.mongo import open_mongo, ping_mongo
-from caas.runtime.operations import operation
-from caas.runtime.outages import translate_errors
-from caas.runtime.redis import Redis, open_redis, ping_redis
+from caas.runtime.data import redis as redis_module
+from caas.runtime.data.mongo import open_mongo, ping_mongo
+from caas.runtime.data.outages import translate_errors
+from caas.runtime.data.redis import Redis, open_redis, ping_redis
+from caas.runtime.http.operations import operation
 from caas.testing.serving import serving
-from caas_observability import tracing
-from caas_observability.sampling import Sampler
-from caas_observability.signals import SignalQueue
-from caas_observability.tracing import start_server_span
+from caas_observability.setup import tracing
+from caas_observability.setup.sampling import Sampler
+from caas_observability.setup.signals import SignalQueue
+from caas_observability.setup.tracing import start_server_span
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from caas.runtime.fast import FastRequest, FastResponse
+from caas.runtime.http.edge.fast import FastRequest, FastResponse
 from caas.testing.patience import PATIENCE_S
 from caas.testing.serving import serving
-from caas_observability import logs, tracing
-from caas_observability.sampling import Sampler
-from caas_observability.signals import SignalQueue
+from caas_observability.setup import logs, tracing
+from caas_observability.setup.sampling import Sampler
+from caas_observability.setup.signals import SignalQueue
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
@@ -322,7 +322,7 @@ async def test_a_health_probe_that_hangs_is_down(
     build_app: Callable[..., Any], wire_to: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readiness answers within its own limit, whatever a dependency does."""
-    monkeypatch.setattr("caas.runtime.health.PROBE_MAX_S", 0.05)
+    monkeypatch.setattr("caas.runtime.http.health.PROBE_MAX_S", 0.05)
 
     async def hang() -> None:
         await asyncio.Event().wait()

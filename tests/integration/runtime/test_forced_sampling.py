@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from caas.stack.servers import free_port
-from caas_observability import context
-from caas_observability.receiver import OtlpReceiver
-from caas_observability.sampling import BURST_S
+from caas.stack.servers.embedded import free_port
+from caas_observability.receiver.server import OtlpReceiver
+from caas_observability.setup import context
+from caas_observability.setup.sampling import BURST_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 

@@ -9,16 +9,16 @@ from litestar.types import Send
 
 from caas.kernel.errors import UnavailableError
 from caas.kernel.ids import new_id
-from caas.runtime import idempotency as module
-from caas.runtime.fast import FastRequest
-from caas.runtime.idempotency import Idempotency
-from caas.runtime.outages import translate_errors
-from caas.runtime.peers import PeerTrust
-from caas.runtime.problems import RefusalError
-from caas.runtime.redis import Redis, open_redis
+from caas.runtime.data.outages import translate_errors
+from caas.runtime.data.redis import Redis, open_redis
+from caas.runtime.http import idempotency as module
+from caas.runtime.http.edge.fast import FastRequest
+from caas.runtime.http.edge.peers import PeerTrust
+from caas.runtime.http.idempotency import Idempotency
+from caas.runtime.http.problems import RefusalError
 from caas.testing.patience import PATIENCE_S
 from caas.testing.serving import serving
-from caas_observability.tracing import Span
+from caas_observability.setup.tracing import Span
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from caas.stack.ports import listen
+from caas.stack.supervisor.ports import listen
 from caas.testing.patience import PATIENCE_S
 from caas.testing.serving import serving
 

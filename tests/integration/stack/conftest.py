@@ -8,7 +8,7 @@ import pymongo
 import pytest
 
 from caas.stack.processes import record_of, wait_gone
-from caas.stack.servers import EmbeddedMongo, free_port
+from caas.stack.servers.embedded import EmbeddedMongo, free_port
 from caas.testing.patience import PATIENCE_S
 from caas.testing.stack_runner import StackRunner
 

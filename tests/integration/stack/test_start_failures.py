@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from caas.stack.servers import EmbeddedMongo, free_port
+from caas.stack.servers.embedded import EmbeddedMongo, free_port
 from caas.testing.patience import growing
 from caas.testing.stack_runner import StackRunner
 

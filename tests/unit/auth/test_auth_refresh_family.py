@@ -11,7 +11,7 @@ from caas.auth.domain.users import UserData
 from caas.auth.errors import RefreshTokenInvalidError
 from caas.auth.service.sdk_sessions import Caller
 from caas.contracts.auth import REFRESH_TTL_S
-from caas.runtime.tokens import InvalidTokenError, SessionInvalidError
+from caas.runtime.identity.tokens import InvalidTokenError, SessionInvalidError
 from caas.testing.auth import FakeAuth
 
 

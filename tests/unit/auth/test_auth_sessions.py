@@ -24,7 +24,7 @@ from caas.auth.service.services import AuthServices
 from caas.contracts.auth import ACCESS_TTL_S, REFRESH_TTL_S, SessionsRevoked
 from caas.kernel.errors import UnavailableError
 from caas.kernel.ids import SessionId, TenantId, UserId, new_id
-from caas.runtime.tokens import InvalidTokenError, SessionInvalidError
+from caas.runtime.identity.tokens import InvalidTokenError, SessionInvalidError
 from caas.testing.auth import FakeAuth
 
 pytestmark = pytest.mark.anyio

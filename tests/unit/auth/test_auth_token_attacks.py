@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caas.contracts.auth import AUDIENCE, ISSUER
-from caas.runtime.tokens import (
+from caas.runtime.identity.tokens import (
     CLOCK_LEEWAY_S,
     TOKEN_MAX_BYTES,
     InvalidTokenError,

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from caas.contracts.auth import AUDIENCE, ISSUER, Claims, PublicJwk
 from caas.kernel.errors import UnavailableError
-from caas.runtime.revocation import (
+from caas.runtime.identity.revocation import (
     DEAF_AFTER_S,
     RETAINED_S,
     RevocationLog,
     RevocationsUnknownError,
 )
-from caas.runtime.service_auth import ServiceAuthenticationError, ServiceSecret
-from caas.runtime.tokens import (
+from caas.runtime.identity.service_secret import ServiceAuthenticationError, ServiceSecret
+from caas.runtime.identity.tokens import (
     CLOCK_LEEWAY_S,
     REFETCH_INTERVAL_S,
     InvalidTokenError,

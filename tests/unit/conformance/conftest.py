@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from caas_conformance.checks import MUST, Check
-from caas_conformance.context import CaseContext, Environment
-from caas_conformance.http.answer import Answer, ExchangeRecord
-from caas_conformance.tracing import AttemptTrace
+from caas_conformance.authoring.checks import MUST, Check
+from caas_conformance.authoring.context import CaseContext, Environment
+from caas_conformance.wire.answer import Answer, ExchangeRecord
+from caas_conformance.wire.trace_context import AttemptTrace
 
 
 @pytest.fixture

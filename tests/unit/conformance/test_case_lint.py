@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from caas_conformance import lint
-from caas_conformance.context import CaseContext
-from caas_conformance.definition import CaseBody, Phase
+from caas_conformance.authoring.context import CaseContext
+from caas_conformance.authoring.definition import CaseBody, Phase
 from caas_conformance.errors import AuthoringError
-from caas_conformance.requirements import Registry
+from caas_conformance.plan import lint
+from caas_conformance.plan.requirements import Registry
 from caas_reports.model import Requirement
 
 REGISTRY = Registry(

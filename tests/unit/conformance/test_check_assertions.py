@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from caas_conformance.checks import Check
+from caas_conformance.authoring.checks import Check
+from caas_conformance.authoring.evidence import MISSING, derived
 from caas_conformance.errors import AuthoringError
-from caas_conformance.evidence import MISSING, derived
-from caas_conformance.http.answer import Answer
+from caas_conformance.wire.answer import Answer
 
 Make = Callable[..., Answer]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caas_conformance.protocols.sse import EventParser
+from caas_conformance.wire.sse import EventParser
 
 STREAM = (
     "\ufeff: welcome\n\nevent: token\nid: 1\ndata: Hé\ndata:llo\n\n"

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from caas_conformance import pauses
-from caas_conformance.pauses import PAUSE_MIN_S, TICK_S, PauseWatch
+from caas_conformance.engine import pauses
+from caas_conformance.engine.pauses import PAUSE_MIN_S, TICK_S, PauseWatch
 
 pytestmark = pytest.mark.anyio
 

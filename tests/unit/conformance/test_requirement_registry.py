@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from caas_conformance.discovery import discover
 from caas_conformance.errors import AuthoringError
-from caas_conformance.lint import lint
-from caas_conformance.requirements import load
+from caas_conformance.plan.discovery import discover
+from caas_conformance.plan.lint import lint
+from caas_conformance.plan.requirements import load
 from caas_reports.model import Level
 
 ENTRY = '[[requirement]]\nid = "{id}"\ntext = "keep it"\nsource = "design"\n'

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caas_conformance.errors import AuthoringError
-from caas_conformance.evidence import MISSING
-from caas_conformance.shapes import (
+from caas_conformance.authoring.evidence import MISSING
+from caas_conformance.authoring.shapes import (
     TIMESTAMP,
     UUID,
     compare,
@@ -19,6 +18,7 @@ from caas_conformance.shapes import (
     optional,
     pattern,
 )
+from caas_conformance.errors import AuthoringError
 
 ID = "0b0f6a34-3d52-4b2a-8a3b-6c1d7f6f2a10"
 

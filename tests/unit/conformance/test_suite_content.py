@@ -2,10 +2,10 @@
 
 import pytest
 
-from caas_conformance.definition import CaseDefinition
-from caas_conformance.discovery import discover
-from caas_conformance.lint import lint
-from caas_conformance.requirements import load
+from caas_conformance.authoring.definition import CaseDefinition
+from caas_conformance.plan.discovery import discover
+from caas_conformance.plan.lint import lint
+from caas_conformance.plan.requirements import load
 
 AUTH_AND_GATEWAY_SEED_CASES = {
     *range(1, 5), *range(11, 35), *range(67, 85), *range(111, 114), *range(115, 122)

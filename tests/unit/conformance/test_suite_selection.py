@@ -2,9 +2,9 @@
 
 import pytest
 
-from caas_conformance.context import CaseContext
-from caas_conformance.definition import Phase
-from caas_conformance.selection import Selection, SelectionError, plan
+from caas_conformance.authoring.context import CaseContext
+from caas_conformance.authoring.definition import Phase
+from caas_conformance.plan.selection import Selection, SelectionError, plan
 
 
 async def body(t: CaseContext) -> None:

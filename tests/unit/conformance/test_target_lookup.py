@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from caas_conformance.engine.targets import from_stack_file, from_urls, listen_address
 from caas_conformance.errors import TargetError
-from caas_conformance.targets import from_stack_file, from_urls, listen_address
 
 SECRET = "the-platform's-own-secret"
 

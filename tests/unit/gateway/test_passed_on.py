@@ -7,9 +7,9 @@ import pytest
 from caas.gateway.routes.headers import downstream_headers, upstream_headers
 from caas.gateway.routes.openapi import passed_on
 from caas.gateway.routes.operations import OPERATIONS, PREFIXES, OperationTable
-from caas.runtime.fast import FastRequest
-from caas.runtime.peers import PeerTrust
-from caas_observability.tracing import start_server_span
+from caas.runtime.http.edge.fast import FastRequest
+from caas.runtime.http.edge.peers import PeerTrust
+from caas_observability.setup.tracing import start_server_span
 
 TABLE = OperationTable()
 PEER = "203.0.113.9"

@@ -11,8 +11,8 @@ from litestar.testing import TestClient
 from msgspec import UNSET, UnsetType
 
 from caas.kernel import wire
-from caas.runtime.problems import problem_handler
-from caas.runtime.strict_body import StrictRequest
+from caas.runtime.http.problems import problem_handler
+from caas.runtime.http.strict_body import StrictRequest
 
 
 class Inner(wire.Request, frozen=True):

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from caas_observability import context, tracing
-from caas_observability.signals import SignalQueue
-from caas_observability.tracing import Recorder
+from caas_observability.setup import context, tracing
+from caas_observability.setup.signals import SignalQueue
+from caas_observability.setup.tracing import Recorder
 
 
 @pytest.fixture(autouse=True)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from caas_observability import context, logs, otlp_decoding, otlp_encoding, tracing
-from caas_observability.logs import Sink
-from caas_observability.otlp_encoding import CORRELATION_KEY
-from caas_observability.signals import SignalQueue
+from caas_observability.receiver import decoding as otlp_decoding
+from caas_observability.setup import context, logs, otlp_encoding, tracing
+from caas_observability.setup.logs import Sink
+from caas_observability.setup.otlp_encoding import CORRELATION_KEY
+from caas_observability.setup.signals import SignalQueue
 
 
 @pytest.fixture

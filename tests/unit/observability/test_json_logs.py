@@ -10,10 +10,10 @@ import msgspec
 import pytest
 import structlog
 
-from caas_observability import context, log_lines, logs
-from caas_observability.logs import Sink, get_logger
-from caas_observability.signals import LogItem, SignalQueue
-from caas_observability.tracing import start_server_span
+from caas_observability.setup import context, log_lines, logs
+from caas_observability.setup.logs import Sink, get_logger
+from caas_observability.setup.signals import LogItem, SignalQueue
+from caas_observability.setup.tracing import start_server_span
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SAMPLED = f"00-{TRACE}-00f067aa0ba902b7-01"

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from caas_observability import log_lines, logs
-from caas_observability.log_lines import PENDING_MAX_LINES, Sink, write_stdout
-from caas_observability.logs import get_logger
+from caas_observability.setup import log_lines, logs
+from caas_observability.setup.log_lines import PENDING_MAX_LINES, Sink, write_stdout
+from caas_observability.setup.logs import get_logger
 
 log = get_logger("x")
 
@@ -128,7 +128,7 @@ def test_the_end_of_the_process_writes_what_is_left() -> None:
     """An exit in the middle of a turn included."""
     source = """
 import asyncio, sys
-from caas_observability.logs import get_logger
+from caas_observability.setup.logs import get_logger
 async def main():
     get_logger("x").info("the last line")
     sys.exit(3)

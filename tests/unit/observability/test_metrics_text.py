@@ -3,8 +3,8 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from caas_observability import metrics
-from caas_observability.metrics import SERIES_MAX, HttpServerMetrics
+from caas_observability.setup import metrics
+from caas_observability.setup.metrics import SERIES_MAX, HttpServerMetrics
 
 
 def samples(collected: HttpServerMetrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

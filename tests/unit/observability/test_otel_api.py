@@ -7,10 +7,10 @@ from opentelemetry.propagators import textmap
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from caas_observability import context, tracing
-from caas_observability.otel_api import ApiTracerProvider, ScopePropagator
-from caas_observability.signals import SignalQueue
-from caas_observability.tracing import Recorder, RecordingSpan, start_server_span, start_span
+from caas_observability.setup import context, tracing
+from caas_observability.setup.otel_api import ApiTracerProvider, ScopePropagator
+from caas_observability.setup.signals import SignalQueue
+from caas_observability.setup.tracing import Recorder, RecordingSpan, start_server_span, start_span
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = f"00-{TRACE}-{PARENT}-01"

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from caas_observability.otlp_decoding import (
+from caas_observability.receiver.decoding import (
     InvalidOtlpError,
     count_metrics,
     decode_logs,

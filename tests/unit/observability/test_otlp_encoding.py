@@ -11,12 +11,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from caas_observability import otlp_encoding
-from caas_observability.context import SpanContext
-from caas_observability.otlp_encoding import encode_log, encode_request, encode_resource
 from caas_observability.redaction import redact_text
-from caas_observability.signals import LogItem, SignalQueue
-from caas_observability.tracing import RecordingSpan
+from caas_observability.setup import otlp_encoding
+from caas_observability.setup.context import SpanContext
+from caas_observability.setup.otlp_encoding import encode_log, encode_request, encode_resource
+from caas_observability.setup.signals import LogItem, SignalQueue
+from caas_observability.setup.tracing import RecordingSpan
 
 TRACE, SPAN, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "00000000000000ff"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from caas_observability import context
-from caas_observability.sampling import (
+from caas_observability.setup import context
+from caas_observability.setup.sampling import (
     BURST_S,
     FORCED_PER_S,
     Sampler,

@@ -1,6 +1,6 @@
 """The one queue: first in, first out, bounded, and honest about what it lost."""
 
-from caas_observability.signals import MARKER_RESERVE_ITEMS, LogItem, SignalQueue
+from caas_observability.setup.signals import MARKER_RESERVE_ITEMS, LogItem, SignalQueue
 
 
 def log(n: int) -> LogItem:

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from caas_observability import context, tracing
-from caas_observability.sampling import Sampler, TokenBucket
-from caas_observability.signals import SignalQueue
-from caas_observability.tracing import Recorder, RecordingSpan, start_server_span, start_span
+from caas_observability.setup import context, tracing
+from caas_observability.setup.sampling import Sampler, TokenBucket
+from caas_observability.setup.signals import SignalQueue
+from caas_observability.setup.tracing import Recorder, RecordingSpan, start_server_span, start_span
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from opentelemetry import propagate, trace
 
-from caas_observability import logs, setup, tracing
-from caas_observability.logs import Sink
-from caas_observability.setup import configure
-from caas_observability.tracing import Recorder
+from caas_observability.setup import logs, tracing
+from caas_observability.setup import process as setup
+from caas_observability.setup.logs import Sink
+from caas_observability.setup.process import configure
+from caas_observability.setup.tracing import Recorder
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caas_observability import context, propagation
-from caas_observability.context import SpanContext, parse_traceparent
-from caas_observability.tracing import start_server_span
+from caas_observability.setup import context, propagation
+from caas_observability.setup.context import SpanContext, parse_traceparent
+from caas_observability.setup.tracing import start_server_span
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caas_observability.correlation import AttemptTrace, correlate
-from caas_observability.records import ReceivedLog, ReceivedSpan
+from caas_observability.receiver.records import ReceivedLog, ReceivedSpan
 
 ROOT = "00000000000000f0"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from caas_reports.baseline import Baseline
-from caas_reports.context import Context
+from caas_reports.comparison.baseline import Baseline
+from caas_reports.comparison.context import Context
+from caas_reports.comparison.seed_import import import_report
 from caas_reports.model import Run
-from caas_reports.seed_import import import_report
 from caas_reports.testing import build_run
 
 HERE = Path(__file__).parent

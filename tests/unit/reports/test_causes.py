@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from caas_reports.causes import Cause, causes
-from caas_reports.findings import Finding, Kind
+from caas_reports.causes.findings import Finding, Kind
+from caas_reports.causes.grouping import Cause, causes
 from caas_reports.model import (
     SCHEMA_VERSION,
     Assertion,

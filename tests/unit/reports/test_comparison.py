@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from caas_reports.baseline import Baseline
-from caas_reports.comparison import Change, is_proven, median, with_run, with_seed
+from caas_reports.comparison.baseline import Baseline
+from caas_reports.comparison.compare import Change, is_proven, median, with_run, with_seed
 from caas_reports.model import (
     SCHEMA_VERSION,
     Assertion,

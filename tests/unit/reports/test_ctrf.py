@@ -9,7 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from caas_reports.context import Context
+from caas_reports.comparison.context import Context
 from caas_reports.formats import ctrf
 from caas_reports.model import Run
 from caas_reports.testing import build_run

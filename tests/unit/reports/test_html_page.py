@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from caas_reports import formats, history
-from caas_reports.comparison import with_run
-from caas_reports.context import Context
+from caas_reports import formats
+from caas_reports.comparison import history
+from caas_reports.comparison.compare import with_run
+from caas_reports.comparison.context import Context
+from caas_reports.comparison.history import PastRun, Streak
 from caas_reports.formats import html
-from caas_reports.history import PastRun, Streak
 from caas_reports.model import Run, Verdict
 from caas_reports.page.payload import blocks, unpack
 from caas_reports.testing import build_run

@@ -9,7 +9,7 @@ import pytest
 import xmlschema
 from defusedxml import ElementTree
 
-from caas_reports.context import Context
+from caas_reports.comparison.context import Context
 from caas_reports.formats import junit
 from caas_reports.model import Run
 from caas_reports.testing import build_run

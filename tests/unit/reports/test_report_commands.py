@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from caas_reports import formats
 from caas_reports.commands import report
-from caas_reports.context import Context
+from caas_reports.comparison.context import Context
 from caas_reports.testing import build_run
 
 DATA = Path(__file__).parent / "data"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from io import BytesIO
 
-from caas_reports.context import Context
+from caas_reports.comparison.context import Context
 from caas_reports.formats import markdown
 from caas_reports.model import Run
 from caas_reports.testing import build_run

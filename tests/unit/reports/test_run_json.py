@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from caas_reports import formats, schemas
-from caas_reports.baseline import Baseline
-from caas_reports.baseline import encode as encode_baseline
-from caas_reports.context import Context
+from caas_reports.comparison.baseline import Baseline
+from caas_reports.comparison.baseline import encode as encode_baseline
+from caas_reports.comparison.context import Context
 from caas_reports.errors import UnknownFormatError, UnreadableRunError
 from caas_reports.formats import run_json
 from caas_reports.model import Run

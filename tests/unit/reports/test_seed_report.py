@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from caas_reports import baseline as baselines
-from caas_reports.baseline import Baseline, FindingCode, SeedCase, Then
+from caas_reports.comparison import baseline as baselines
+from caas_reports.comparison.baseline import Baseline, FindingCode, SeedCase, Then
+from caas_reports.comparison.seed_import import import_report
+from caas_reports.comparison.seed_report import decode, parse
 from caas_reports.errors import UnreadableBaselineError, UnreadableSeedReportError
-from caas_reports.seed_import import import_report
-from caas_reports.seed_report import decode, parse
 
 COMMITTED = Path(__file__).parents[3] / "conformance" / "baselines" / "caas-2026-02-25.json"
 

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
+from caas_reports.causes.trail import Trail
 from caas_reports.model import Attempt, Exchange, Run, Span, Status, Timings, Verdict
 from caas_reports.operations import SHOWN_MAX, slowest
 from caas_reports.testing import build_run
-from caas_reports.trail import Trail
 
 ID = "0b0c4f1e-8f0e-4d0e-9b51-1f1f6f1f2a10"
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caas.runtime import edge_limits as limits
-from caas.runtime.correlation import CORRELATION_CHARS, CorrelationIds
-from caas.runtime.deadline import DEADLINE_MAX_MS, parse_deadline
-from caas.runtime.headers import EDGE_OWNED, SECURITY_HEADERS, merge
-from caas.runtime.peers import PeerTrust
-from caas.runtime.problems import RefusalError
+from caas.runtime.calls.deadline import DEADLINE_MAX_MS, parse_deadline
+from caas.runtime.http.edge import limits
+from caas.runtime.http.edge.correlation import CORRELATION_CHARS, CorrelationIds
+from caas.runtime.http.edge.headers import EDGE_OWNED, SECURITY_HEADERS, merge
+from caas.runtime.http.edge.peers import PeerTrust
+from caas.runtime.http.problems import RefusalError
 
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/\\"), min_size=1)
 SEGMENTS = TEXT.filter(lambda text: text not in {".", ".."})

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from caas.runtime import idempotency, tasks
-from caas.runtime.idempotency import Idempotency
-from caas.runtime.redis import Redis
+from caas.runtime import tasks
+from caas.runtime.data.redis import Redis
+from caas.runtime.http import idempotency
+from caas.runtime.http.idempotency import Idempotency
 from caas.runtime.tasks import end_tasks
 from caas.testing.patience import PATIENCE_S
 

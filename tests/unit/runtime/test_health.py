@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from caas.runtime import health as module
-from caas.runtime.health import Health
+from caas.runtime.http import health as module
+from caas.runtime.http.health import Health
 from caas.testing.clock import FakeClock
 from caas.testing.patience import PATIENCE_S
 

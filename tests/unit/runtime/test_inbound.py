@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from caas.runtime import body as module
-from caas.runtime.body import Inbound, WatchKeeper
-from caas.runtime.problems import RefusalError
+from caas.runtime.http.edge import body as module
+from caas.runtime.http.edge.body import Inbound, WatchKeeper
+from caas.runtime.http.problems import RefusalError
 from caas.testing.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio

@@ -13,9 +13,9 @@ from msgspec import Meta
 
 from caas.kernel import wire
 from caas.kernel.errors import ConflictError, NotFoundError
-from caas.runtime.documentation import render_page
-from caas.runtime.openapi import build_document, encode_document
-from caas.runtime.operations import BEARER, operation
+from caas.runtime.http.documentation import render_page
+from caas.runtime.http.openapi import build_document, encode_document
+from caas.runtime.http.operations import BEARER, operation
 
 EVERY = {"400", "414", "431", "503"}
 

@@ -19,8 +19,8 @@ from caas.kernel.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from caas.runtime.outages import outage_of, translate_errors
-from caas.runtime.problems import (
+from caas.runtime.data.outages import outage_of, translate_errors
+from caas.runtime.http.problems import (
     STACK_MAX_FRAMES,
     RefusalError,
     problem_of,

@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from caas.contracts.auth import RevocationEvent, SessionsRevoked
-from caas.runtime.revocation import (
+from caas.runtime.identity.revocation import (
     DEAF_AFTER_S,
     FIELD,
     HEARTBEAT_MS,
@@ -81,9 +81,9 @@ class Bench:
 @pytest.fixture
 async def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Follow a stream that was heard once."""
-    monkeypatch.setattr("caas.runtime.revocation.RECONNECT_DELAY_S", 0.0)
-    monkeypatch.setattr("caas.runtime.revocation.WORD_AWAITED_S", PATIENCE_S)
-    monkeypatch.setattr("caas.runtime.revocation.READ_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr("caas.runtime.identity.revocation.RECONNECT_DELAY_S", 0.0)
+    monkeypatch.setattr("caas.runtime.identity.revocation.WORD_AWAITED_S", PATIENCE_S)
+    monkeypatch.setattr("caas.runtime.identity.revocation.READ_TIMEOUT_S", PATIENCE_S)
     made = Bench()
     await made.feed.start()
     await made.redis.reply()
@@ -162,7 +162,7 @@ async def test_a_lost_stream_is_not_waited_for(bench: Bench) -> None:
 
 async def test_a_silent_stream_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The patience has an end."""
-    monkeypatch.setattr("caas.runtime.revocation.WORD_AWAITED_S", 0.01)
+    monkeypatch.setattr("caas.runtime.identity.revocation.WORD_AWAITED_S", 0.01)
     bench.seconds += 10 * DEAF_AFTER_S
 
     with pytest.raises(RevocationsUnknownError):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caas.kernel.ids import new_id
-from caas.runtime.server_span import shown_path
+from caas.runtime.http.edge.server_span import shown_path
 
 ID = "0b8e4a5e-3b0f-4c9a-9a59-5d1f2f6f7a11"
 

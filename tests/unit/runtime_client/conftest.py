@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from caas.runtime.client import ClientLimits, HttpClient
+from caas.runtime.calls.client import ClientLimits, HttpClient
 
 
 @dataclass

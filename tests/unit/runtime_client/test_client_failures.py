@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from caas.runtime.client import (
+from caas.runtime.calls.client import (
     ClientLimits,
     HttpClient,
     UpstreamBusyError,
@@ -14,7 +14,7 @@ from caas.runtime.client import (
     UpstreamConnectError,
     UpstreamTimeoutError,
 )
-from caas.runtime.client.pool import SWEEP_BUSY_S
+from caas.runtime.calls.client.pool import SWEEP_BUSY_S
 from caas.testing.patience import PATIENCE_S
 from caas.testing.pauses import later
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from caas.runtime.client import (
+from caas.runtime.calls.client import (
     BadRequestHeadError,
     ClientLimits,
     UpstreamClosedError,
     UpstreamProtocolError,
 )
 from caas.testing.patience import PATIENCE_S
-from caas_observability import context
+from caas_observability.setup import context
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caas.runtime.breaker import BreakerPolicy, CircuitBreaker, CircuitOpenError, State
+from caas.runtime.calls.breaker import BreakerPolicy, CircuitBreaker, CircuitOpenError, State
 
 POLICY = BreakerPolicy(failures_max=3, open_s=2.0, open_max_s=8.0)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from caas.stack import log_view
+from caas.stack.console import log_view
 from caas.stack.errors import StackError
 from caas.stack.log_files import LogFile, rotated
-from caas.stack.servers import complaint
-from caas.stack.watching import last_complaint
+from caas.stack.servers.embedded import complaint
+from caas.stack.supervisor.watching import last_complaint
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 

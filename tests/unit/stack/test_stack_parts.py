@@ -11,14 +11,22 @@ import pytest
 
 from caas.contracts.services import ServiceSpec
 from caas.runtime.server import Lifespan, LifespanError
-from caas.stack import discovery, ports
+from caas.stack import discovery
 from caas.stack.assembly import StackOptions, environment_of, open_instances
-from caas.stack.backoff import DELAY_MAX_S, FIRST_DELAY_S, STABLE_AFTER_S, Backoff
 from caas.stack.errors import PortTakenError, StackError
-from caas.stack.events import EventSender, Failed, Notice, StackEvent, StepDone, read_events
-from caas.stack.given_servers import without_credentials
 from caas.stack.secret_store import StackSecrets
-from caas.stack.watching import how_ended
+from caas.stack.servers.given import without_credentials
+from caas.stack.supervisor import ports
+from caas.stack.supervisor.backoff import DELAY_MAX_S, FIRST_DELAY_S, STABLE_AFTER_S, Backoff
+from caas.stack.supervisor.events import (
+    EventSender,
+    Failed,
+    Notice,
+    StackEvent,
+    StepDone,
+    read_events,
+)
+from caas.stack.supervisor.watching import how_ended
 
 
 def spec(name: str = "echo", **more: Any) -> ServiceSpec:

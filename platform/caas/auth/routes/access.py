@@ -17,8 +17,8 @@ from caas.auth.service.services import AuthServices
 from caas.contracts.auth import Claims, TokenType
 from caas.kernel.errors import UnauthenticatedError
 from caas.kernel.ids import ClientId
-from caas.runtime.fast import FastRequest
-from caas.runtime.service_auth import SERVICE_SECRET_HEADER, ServiceAuthenticationError
+from caas.runtime.http.edge.fast import FastRequest
+from caas.runtime.identity.service_secret import SERVICE_SECRET_HEADER, ServiceAuthenticationError
 
 API_KEY_HEADER = "x-api-key"
 PAGE_MAX = 100

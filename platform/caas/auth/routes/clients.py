@@ -28,7 +28,7 @@ from caas.kernel.errors import (
     RateLimitedError,
     UnauthenticatedError,
 )
-from caas.runtime.operations import BEARER, SERVICE_SECRET, operation
+from caas.runtime.http.operations import BEARER, SERVICE_SECRET, operation
 
 ClientIdQuery = Annotated[str | None, QueryParameter(max_length=100)]
 EntryQuery = Annotated[str, QueryParameter(max_length=1000)]

@@ -36,7 +36,7 @@ from caas.contracts.auth_internal import (
 from caas.kernel.clock import rfc3339
 from caas.kernel.errors import ConflictError, ForbiddenError, UnauthenticatedError
 from caas.kernel.ids import ApiKeyId, TenantId, is_id
-from caas.runtime.operations import SERVICE_SECRET, operation
+from caas.runtime.http.operations import SERVICE_SECRET, operation
 
 Services = NamedDependency[AuthServices]
 SERVICE = (SERVICE_SECRET,)

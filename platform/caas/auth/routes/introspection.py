@@ -13,7 +13,7 @@ from caas.auth.schemas.sdk import CheckToken
 from caas.auth.service.services import AuthServices
 from caas.contracts.auth import Claims
 from caas.kernel.errors import InvalidInputError
-from caas.runtime.fast import FastHandler, FastRequest, FastResponse
+from caas.runtime.http.edge.fast import FastHandler, FastRequest, FastResponse
 
 INTROSPECTION = ("POST", "/api/v1/auth/internal/validate")
 RENDERED_MAX = 20_000

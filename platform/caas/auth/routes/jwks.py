@@ -6,7 +6,7 @@ from litestar.di import NamedDependency
 
 from caas.auth.service.services import AuthServices
 from caas.contracts.auth import JWKS_PATH, Jwks
-from caas.runtime.operations import operation
+from caas.runtime.http.operations import operation
 
 CACHED_S = 5
 

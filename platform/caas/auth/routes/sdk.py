@@ -25,7 +25,7 @@ from caas.auth.service.services import AuthServices
 from caas.contracts.auth_api import Message, OpenSession, RefreshSession, SdkSession, Tokens
 from caas.kernel.errors import ForbiddenError, UnauthenticatedError
 from caas.kernel.ids import SessionId, TenantId
-from caas.runtime.operations import API_KEY, BEARER, operation
+from caas.runtime.http.operations import API_KEY, BEARER, operation
 
 Services = NamedDependency[AuthServices]
 

@@ -28,7 +28,7 @@ from caas.auth.service.services import AuthServices
 from caas.contracts.auth_api import SessionPage, SessionsEnded, SessionState
 from caas.kernel.errors import ForbiddenError
 from caas.kernel.ids import SessionId, TenantId, UserId, is_id
-from caas.runtime.operations import BEARER, operation
+from caas.runtime.http.operations import BEARER, operation
 
 Services = NamedDependency[AuthServices]
 BEARER_ONLY: dict[str, Any] = operation(ForbiddenError, security=(BEARER,))

@@ -8,7 +8,7 @@ from caas.auth.ports import SessionStore, TokenChecker
 from caas.contracts.auth import Claims, TokenType
 from caas.kernel.clock import Clock
 from caas.kernel.ids import ClientId, SessionId, TenantId, UserId
-from caas.runtime.tokens import InvalidTokenError, SessionInvalidError
+from caas.runtime.identity.tokens import InvalidTokenError, SessionInvalidError
 
 CHECKED_TYPES: tuple[TokenType, ...] = ("access", "client")
 

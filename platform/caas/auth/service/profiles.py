@@ -11,7 +11,7 @@ from caas.contracts.auth import Claims
 from caas.contracts.auth_api import PERSON_NAME_MAX_CHARS, Preference
 from caas.kernel.clock import Clock
 from caas.kernel.ids import TenantId, UserId
-from caas.runtime.tokens import SessionInvalidError
+from caas.runtime.identity.tokens import SessionInvalidError
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from caas.contracts.auth import Claims
 from caas.contracts.auth_api import PERSON_NAME_MAX_CHARS
 from caas.kernel.clock import Clock
 from caas.kernel.ids import SessionId, TenantId, new_id
-from caas.runtime.tokens import InvalidTokenError
+from caas.runtime.identity.tokens import InvalidTokenError
 
 OPEN_PERMISSION = "sdk:session:create"
 ROTATE_ATTEMPTS = 3

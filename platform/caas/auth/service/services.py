@@ -14,8 +14,8 @@ from caas.auth.service.signing import SigningKeys
 from caas.auth.service.tenants import Tenants
 from caas.auth.service.whitelists import Whitelists
 from caas.kernel.clock import Clock
-from caas.runtime.service_auth import ServiceSecret
-from caas.runtime.tokens import TokenVerifier
+from caas.runtime.identity.service_secret import ServiceSecret
+from caas.runtime.identity.tokens import TokenVerifier
 
 
 @dataclass(frozen=True, slots=True)

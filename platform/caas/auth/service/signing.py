@@ -20,7 +20,7 @@ from caas.auth.ports import Announcer, SigningKeyStore
 from caas.contracts.auth import Claims, PublicJwk, SigningKeysChanged
 from caas.kernel.clock import Clock
 from caas.kernel.errors import UnavailableError
-from caas.runtime.tokens import b64url, header_segment
+from caas.runtime.identity.tokens import b64url, header_segment
 
 RELOAD_INTERVAL_S = 30.0
 NONCE_BYTES = 12

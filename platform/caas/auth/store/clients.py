@@ -13,7 +13,7 @@ from caas.auth.ports import Whitelist
 from caas.auth.store.documents import ClientDocument, Raw
 from caas.auth.store.mapping import of_raw_or_none, to_raw
 from caas.kernel.ids import ApiKeyId, ClientId, TenantId
-from caas.runtime.outages import translate_errors
+from caas.runtime.data.outages import translate_errors
 
 
 @dataclass(frozen=True, slots=True)

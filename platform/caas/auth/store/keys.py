@@ -9,7 +9,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from caas.auth.domain.keys import NamedKey, StoredKey
 from caas.auth.store.documents import KeyUseDocument, NamedKeyDocument, Raw
 from caas.kernel.ids import ApiKeyId, ClientId, TenantId
-from caas.runtime.outages import translate_errors
+from caas.runtime.data.outages import translate_errors
 
 
 @dataclass(frozen=True, slots=True)

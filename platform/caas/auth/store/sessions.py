@@ -12,7 +12,7 @@ from caas.auth.domain.sessions import Issue, Session, expiry_of, rotated
 from caas.auth.store.documents import SESSION_KEPT_AFTER_EXPIRY_S, Raw, SessionDocument
 from caas.auth.store.mapping import of_raw, of_raw_or_none, to_raw
 from caas.kernel.ids import ClientId, SessionId, TenantId, UserId
-from caas.runtime.outages import translate_errors
+from caas.runtime.data.outages import translate_errors
 
 REVOKED_AT_ONCE_MAX = 10_000
 

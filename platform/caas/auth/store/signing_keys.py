@@ -8,7 +8,7 @@ from pymongo.errors import DuplicateKeyError
 from caas.auth.domain.signing import SigningKey
 from caas.auth.store.documents import Raw, SigningKeyDocument
 from caas.auth.store.mapping import of_raw, to_raw
-from caas.runtime.outages import translate_errors
+from caas.runtime.data.outages import translate_errors
 
 KEYS_READ_MAX = 100
 

@@ -14,7 +14,7 @@ from caas.auth.store.mapping import of_raw, of_raw_or_none
 from caas.contracts.auth_api import Preference
 from caas.kernel.errors import ConflictError
 from caas.kernel.ids import TenantId, UserId, new_id
-from caas.runtime.outages import translate_errors
+from caas.runtime.data.outages import translate_errors
 
 UPSERT_ATTEMPTS = 3
 

@@ -17,8 +17,8 @@ from caas.gateway.domain import Principal
 from caas.gateway.errors import TenantContextRequiredError
 from caas.gateway.service.credentials import Credentials
 from caas.kernel.errors import ForbiddenError, UnauthenticatedError
-from caas.runtime.fast import FastRequest
-from caas.runtime.peers import site_of
+from caas.runtime.http.edge.fast import FastRequest
+from caas.runtime.http.edge.peers import site_of
 from caas.runtime.ratelimit import Limit, RateLimiter
 
 Connection = ASGIConnection[Any, Any, Any, Any]

@@ -9,7 +9,7 @@ from caas.contracts.auth import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS
 from caas.gateway.domain import timezone_names
 from caas.gateway.routes.operations import BEARER, KEY, OPERATIONS, Operation
 from caas.gateway.routes.own import PAGE_DEFAULT, PAGE_MAX
-from caas.runtime.openapi import idempotency_parameter, problem_response
+from caas.runtime.http.openapi import idempotency_parameter, problem_response
 
 _EVERY = (400, 414, 429, 431, 502, 503)
 _WITH_BODY = (408, 413, 415)

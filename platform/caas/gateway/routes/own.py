@@ -28,7 +28,7 @@ from caas.kernel.errors import (
     RateLimitedError,
     UnauthenticatedError,
 )
-from caas.runtime.operations import API_KEY, BEARER, operation
+from caas.runtime.http.operations import API_KEY, BEARER, operation
 
 PAGE_MAX = 100
 PAGE_DEFAULT = 50

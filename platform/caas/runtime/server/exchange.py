@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from caas_observability.logs import get_logger
+from caas_observability.setup.logs import get_logger
 
 Headers = Iterable[tuple[bytes, bytes]]
 

@@ -1,0 +1,57 @@
+"""Everything a phase module imports: `from caas_conformance.authoring import ...`."""
+
+from caas_conformance.authoring.checks import MUST, SHOULD, Check
+from caas_conformance.authoring.context import AUTH_SERVICE, GATEWAY, CaseContext
+from caas_conformance.authoring.definition import Phase
+from caas_conformance.authoring.evidence import MISSING, Value, derived
+from caas_conformance.authoring.shapes import (
+    TIMESTAMP,
+    UUID,
+    exactly,
+    list_of,
+    nullable,
+    one_of,
+    optional,
+    pattern,
+)
+from caas_conformance.authoring.tokens import (
+    claims,
+    encode_part,
+    from_base64url,
+    header,
+    to_base64url,
+)
+from caas_conformance.suites.caas.fixtures import Login, Session, Tenant
+from caas_conformance.wire.answer import Answer
+from caas_conformance.wire.client import ServiceClient
+
+__all__ = [
+    "AUTH_SERVICE",
+    "GATEWAY",
+    "MISSING",
+    "MUST",
+    "SHOULD",
+    "TIMESTAMP",
+    "UUID",
+    "Answer",
+    "CaseContext",
+    "Check",
+    "Login",
+    "Phase",
+    "ServiceClient",
+    "Session",
+    "Tenant",
+    "Value",
+    "claims",
+    "derived",
+    "encode_part",
+    "exactly",
+    "from_base64url",
+    "header",
+    "list_of",
+    "nullable",
+    "one_of",
+    "optional",
+    "pattern",
+    "to_base64url",
+]

@@ -1,0 +1,320 @@
+"""What a case holds in its hands: clients, steps, checks, fresh tenants, secrets."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, NoReturn, Protocol
+
+import msgspec
+
+from caas_conformance.authoring.checks import CHECK_ID, MUST, SHOULD, Check
+from caas_conformance.authoring.evidence import Value
+from caas_conformance.authoring.polling import until
+from caas_conformance.errors import (
+    AuthoringError,
+    CaseSkippedError,
+    CaseStoppedError,
+    EnvironmentBrokenError,
+)
+from caas_conformance.suites.caas.fixtures import Tenants
+from caas_conformance.wire.answer import Answer
+from caas_conformance.wire.client import Endpoint, ServiceClient, Wire
+from caas_conformance.wire.sse import EventStream, open_stream
+from caas_conformance.wire.trace_context import AttemptTrace
+from caas_observability.correlation import AttemptTelemetry
+from caas_observability.redaction import Redactor
+
+AUTH_SERVICE = "auth-service"
+GATEWAY = "gateway"
+SERVICE_SECRET_HEADER = "x-service-secret"  # noqa: S105 - the header's name
+STEPS_MAX = 200
+CHECKS_MAX = 500
+
+
+class RecordedTelemetry(Protocol):
+    """What the services recorded for an attempt that still runs."""
+
+    async def settled_now(self, context: "CaseContext") -> AttemptTelemetry:
+        """Return it once it is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What every attempt of a run shares; nothing in here changes while cases run."""
+
+    endpoints: dict[str, Endpoint]
+    service_secret: str = ""
+    telemetry: RecordedTelemetry | None = None
+
+    def endpoint(self, service: str) -> Endpoint:
+        """Return where *service* listens.
+
+        Raises:
+            EnvironmentBrokenError: the target has no URL for it.
+        """
+        found = self.endpoints.get(service)
+        if found is None:
+            raise EnvironmentBrokenError(f"the target has no URL for {service}")
+        return found
+
+
+@dataclass(slots=True)
+class StepRecord:
+    """A named part of an attempt; times are `perf_counter()` seconds."""
+
+    name: str
+    started_at: float
+    ended_at: float = 0.0
+
+
+class CaseContext:
+    """One attempt of one case.
+
+    A failed MUST check stops the case at the end of the step it stands in, or, outside of a
+    step, before anything more is sent; later checks on what is already there still count.
+    """
+
+    def __init__(
+        self, environment: Environment, trace: AttemptTrace, requirements: tuple[str, ...]
+    ) -> None:
+        self.trace = trace
+        self.wire = Wire(trace, self._stop_if_failed)
+        self.checks: list[Check] = []
+        self.steps: list[StepRecord] = []
+        self.telemetry_wait_s = 0.0
+        self.tenants = Tenants(self)
+        self.secrets: set[str] = {environment.service_secret} - {""}
+        self._environment = environment
+        self._requirements = requirements
+        self._clients: dict[str, ServiceClient] = {}
+        self._check_ids: set[str] = set()
+        self._stopping = ""
+        self._ended = False
+        self._step: int | None = None
+
+    # -- the platform -----------------------------------------------------------------------
+
+    @property
+    def auth(self) -> ServiceClient:
+        """The auth service."""
+        return self.service(AUTH_SERVICE)
+
+    @property
+    def gateway(self) -> ServiceClient:
+        """The gateway."""
+        return self.service(GATEWAY)
+
+    def service(self, name: str) -> ServiceClient:
+        """Return the client of a service by its `service.name`."""
+        client = self._clients.get(name)
+        if client is None:
+            endpoint = self._environment.endpoint(name)
+            client = ServiceClient(self.wire, endpoint, self._record_unanswered)
+            self._clients[name] = client
+        return client
+
+    def has_service(self, name: str) -> bool:
+        """Tell whether the target runs *name*; for cases that walk all services."""
+        return name in self._environment.endpoints
+
+    @property
+    def service_names(self) -> tuple[str, ...]:
+        """Every service of the target."""
+        return tuple(self._environment.endpoints)
+
+    async def raw(self, service: str, message: bytes) -> Answer:
+        """Send *message* byte for byte; the answer may be a closed connection."""
+        return await self.service(service).raw(message)
+
+    def stream(
+        self, service: str, path: str, *, method: str = "GET", **options: Any
+    ) -> AbstractAsyncContextManager[EventStream]:
+        """Open a stream of server-sent events; options as in `ServiceClient.request`."""
+        return open_stream(self.service(service), method, path, **options)
+
+    def service_secret(self) -> dict[str, str]:
+        """Return the header by which services trust each other.
+
+        Raises:
+            EnvironmentBrokenError: the target's secret is not known to the runner.
+        """
+        if not self._environment.service_secret:
+            raise EnvironmentBrokenError(
+                "the target's service secret is unknown: set CAAS_SERVICE_SECRET"
+            )
+        return {SERVICE_SECRET_HEADER: self._environment.service_secret}
+
+    async def until(
+        self,
+        send: Callable[[], Awaitable[Answer]],
+        holds: Callable[[Answer], bool],
+        *,
+        within_s: float,
+    ) -> Answer:
+        """Send again and again until *holds*, and return the last answer, holding or not.
+
+        The caller checks the answer; waiting proves nothing by itself.
+        """
+        return await until(send, holds, within_s=within_s)
+
+    async def recorded(self) -> Value:
+        """Return the spans and log lines of this case so far, as evidence.
+
+        `.at("spans")` and `.at("logs")` are lists of objects with `service`, `trace_id`,
+        `span_id`, `attributes` and `name`, `kind`, `status`, `parent_span_id` or `level`,
+        `message`; `.at("services")` lists who recorded a span.
+
+        Raises:
+            CaseSkippedError: the run receives no telemetry.
+        """
+        if self._environment.telemetry is None:
+            raise CaseSkippedError("the run receives no telemetry")
+        began = perf_counter()
+        found = await self._environment.telemetry.settled_now(self)
+        self.telemetry_wait_s += perf_counter() - began
+        view = {
+            "spans": [msgspec.to_builtins(span) for span in found.spans],
+            "logs": [msgspec.to_builtins(log) for log in found.logs],
+            "services": sorted({span.service for span in found.spans}),
+        }
+        return Value("telemetry", view)
+
+    # -- structure --------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def step(self, name: str) -> AsyncIterator[None]:
+        """Group what is sent and checked under *name*; steps do not nest."""
+        if self._step is not None:
+            raise AuthoringError(f"step {name!r} inside step {self.steps[self._step].name!r}")
+        self._stop_if_failed()
+        if len(self.steps) >= STEPS_MAX:
+            raise AuthoringError(f"over {STEPS_MAX} steps")
+        self._step = self.wire.step = len(self.steps)
+        record = StepRecord(name, perf_counter())
+        self.steps.append(record)
+        try:
+            yield
+        finally:
+            record.ended_at = perf_counter()
+            self._step = self.wire.step = None
+        self._stop_if_failed()
+
+    def check(
+        self,
+        check_id: str,
+        title: str,
+        *,
+        level: str = MUST,
+        requirements: Sequence[str] = (),
+        go_on: bool = False,
+    ) -> Check:
+        """Open a check, to be used with `with`.
+
+        Args:
+            check_id: Lower-case words joined by `-`, unique within the case.
+            title: What is claimed.
+            level: `MUST`, or `SHOULD`, whose failure is a warning.
+            requirements: Those it covers; the case's when left out.
+            go_on: Let the case go on though this MUST check failed.
+        """
+        if not CHECK_ID.fullmatch(check_id) or not title.strip():
+            raise AuthoringError(f"check {check_id!r}: id is words joined by '-', with a title")
+        if check_id in self._check_ids or len(self.checks) >= CHECKS_MAX:
+            raise AuthoringError(f"check {check_id!r} is opened twice, or there are too many")
+        if level not in (MUST, SHOULD):
+            raise AuthoringError(f"check {check_id!r}: level is MUST or SHOULD")
+        self._check_ids.add(check_id)
+        return Check(
+            check_id,
+            title,
+            level=level,
+            requirements=tuple(requirements) or self._requirements,
+            step=self._step,
+            go_on=go_on,
+            on_close=self._closed,
+        )
+
+    def skip(self, reason: str) -> NoReturn:
+        """End the case as `skipped`; a skipped case is listed with its reason."""
+        raise CaseSkippedError(reason)
+
+    # -- values -----------------------------------------------------------------------------
+
+    def unique(self, name: str) -> str:
+        """Return *name* with a part that no other attempt or run has."""
+        return f"{name}-{secrets.token_hex(6)}"
+
+    def email(self, name: str) -> str:
+        """Return an e-mail address that nobody has registered yet."""
+        return f"{self.unique(name)}@conformance.example.com"
+
+    def password(self) -> str:
+        """Return a fresh strong password, known to the redaction."""
+        return self.secret(f"Cf7!{secrets.token_urlsafe(18)}")
+
+    def secret(self, value: str) -> str:
+        """Make sure that *value* appears in no report, and return it."""
+        self.secrets.add(value)
+        return value
+
+    def need(self, answer: Answer, *paths: str) -> list[str]:
+        """Return the texts of the answer that the rest of the case is built on.
+
+        A missing one is recorded as a failed check and stops the case.
+        """
+        return self.need_text(*(answer.at(path) for path in paths))
+
+    def need_text(self, *values: Value) -> list[str]:
+        """Return the texts of *values*; as `need`."""
+        missing = [v for v in values if not isinstance(v.value, str) or not v.value]
+        if missing:
+            with self._own_check("prerequisite", "what the case is built on is there") as check:
+                for value in missing:
+                    check.matches(value, str)
+            raise CaseStoppedError(f"no {missing[0].path}")
+        return [value.value for value in values]
+
+    # -- inner ------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the attempt: close its connections; what still runs of it is not recorded."""
+        self.wire.close()
+        self._ended = True
+
+    def redactor(self) -> Redactor:
+        """Return a redactor that knows every secret of this attempt so far."""
+        return Redactor(self.secrets)
+
+    def _closed(self, check: Check) -> None:
+        if self._ended:
+            return
+        self.checks.append(check)
+        if check.failed and check.level == MUST and not check.go_on:
+            self._stopping = self._stopping or check.id
+
+    def _stop_if_failed(self) -> None:
+        if self._ended:
+            raise CaseStoppedError("the case has ended")
+        if self._stopping and self._step is None:
+            raise CaseStoppedError(f"check {self._stopping} failed")
+
+    def _own_check(self, check_id: str, title: str) -> Check:
+        unused = f"{check_id}-{len(self.checks) + 1}"
+        return self.check(unused, title)
+
+    def _record_unanswered(self, answer: Answer) -> None:
+        with self._own_check("answered", "the service answers the request") as check:
+            check.equal(Value("outcome", answer.outcome, answer.exchange_id), "a whole answer")
+
+    @property
+    def in_step(self) -> bool:
+        """Whether a step is open."""
+        return self._step is not None
+
+    def setup_failed(self, answer: Answer, what: str, expected: int) -> NoReturn:
+        """Record that a prerequisite was not met and stop the case."""
+        with self._own_check("setup", f"prerequisite: {what}") as check:
+            check.status(answer, expected)
+        raise CaseStoppedError(f"{what}: expected {expected}, got {answer.outcome}")

@@ -1,0 +1,1 @@
+"""`caas conformance`: commands, progress and what they print."""

@@ -1,0 +1,297 @@
+"""`caas conformance run | plan | list | explain`."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+
+from caas_conformance.authoring.definition import CaseDefinition, Phase
+from caas_conformance.cli import presentation
+from caas_conformance.cli.progress import progress_for
+from caas_conformance.engine import run_directory
+from caas_conformance.engine.recovery import recover_killed_runs
+from caas_conformance.engine.runner import PARALLEL_MAX, REPEAT_MAX, RETRIES_MAX, Options
+from caas_conformance.engine.session import RunRequest, conduct, typed
+from caas_conformance.engine.targets import FoundTarget, from_stack_file, from_urls
+from caas_conformance.errors import AuthoringError, ReportsIncompleteError, TargetError
+from caas_conformance.plan import lint
+from caas_conformance.plan.discovery import discover
+from caas_conformance.plan.requirements import Registry, load
+from caas_conformance.plan.selection import Selection, SelectionError, plan
+from caas_conformance.verdicts.gates import GateLimits
+from caas_conformance.verdicts.judging import EXIT_ENVIRONMENT, EXIT_USAGE, GREEN, exit_code
+from caas_reports.errors import ReportError
+from caas_reports.formats import run_json
+
+STATE_DIR = ".caas"
+RUNS = "runs"
+T = TypeVar("T")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class UsageProblem(click.ClickException):
+    """One line on standard error, exit code 2."""
+
+    exit_code = EXIT_USAGE
+
+
+class EnvironmentProblem(click.ClickException):
+    """One line on standard error, exit code 3."""
+
+    exit_code = EXIT_ENVIRONMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Every phase, and what they refer to; no rule is broken."""
+
+    phases: Sequence[Phase]
+    registry: Registry
+
+    @property
+    def cases(self) -> list[CaseDefinition]:
+        """Every case, by id."""
+        return sorted((c for p in self.phases for c in p.cases), key=lambda case: case.id)
+
+
+def load_suite() -> Suite:
+    """Import, lint and return the suite; a broken rule ends the command with exit code 2."""
+    try:
+        suite = Suite(discover(), load())
+    except AuthoringError as error:
+        raise UsageProblem(str(error)) from error
+    problems = lint.lint(suite.phases, suite.registry)
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise UsageProblem(f"the suite breaks {len(problems)} of its rules:\n{listed}")
+    return suite
+
+
+def selection_options(command: Command) -> Command:
+    """Add --phase, --case, --tag, --last-failed and --state-dir."""
+    for option in reversed(
+        [
+            click.option(
+                "--phase", "phases", multiple=True, metavar="S04", help="Only this phase."
+            ),
+            click.option(
+                "--case", "cases", multiple=True, metavar="S04.02", help="Only this; `*` matches."
+            ),
+            click.option(
+                "--tag", "tags", multiple=True, help="Only cases with this tag; `!tag` without."
+            ),
+            click.option("--last-failed", is_flag=True, help="Only what was not green last time."),
+            click.option(
+                "--state-dir",
+                type=click.Path(path_type=Path, file_okay=False),
+                default=STATE_DIR,
+                envvar="CAAS_STATE_DIR",
+                help="Where runs are kept.  [default: .caas]",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def _select(
+    suite: Suite,
+    runs: Path,
+    *,
+    phases: tuple[str, ...],
+    cases: tuple[str, ...],
+    tags: tuple[str, ...],
+    last_failed: bool,
+) -> tuple[Selection, list[CaseDefinition]]:
+    only = _not_green_last_time(runs) if last_failed else None
+    selection = Selection(phases=phases, cases=cases, tags=tags, only=only)
+    try:
+        return selection, plan(suite.phases, selection)
+    except SelectionError as error:
+        raise UsageProblem(str(error)) from error
+
+
+def _not_green_last_time(runs: Path) -> frozenset[str]:
+    last = run_directory.latest(runs)
+    if last is None:
+        raise UsageProblem("there is no last run: run `caas conformance run` first")
+    try:
+        run = run_json.read(last)
+    except ReportError as error:
+        raise UsageProblem(str(error)) from error
+    return frozenset(case.id for case in run.cases if case.verdict not in GREEN)
+
+
+@click.group()
+def conformance() -> None:
+    """Drive a platform through its phases and judge it.
+
+    Exit codes: 0 green, 1 a check failed, 2 usage, 3 harness or environment, 4 a gate failed.
+    """
+
+
+@conformance.command()
+@selection_options
+@click.option("-n", "parallel", type=click.IntRange(1, PARALLEL_MAX), default=8,
+              show_default=True, help="Cases at a time.")  # fmt: skip
+@click.option("--repeat", type=click.IntRange(1, REPEAT_MAX), default=1, help="Take each N times.")
+@click.option("--retries", type=click.IntRange(0, RETRIES_MAX), default=0,
+              help="Try a red case again; if it passes then, it is flaky.")  # fmt: skip
+@click.option("--fail-fast", is_flag=True, help="Start nothing more after the first red case.")
+@click.option("--target", type=click.Path(path_type=Path, dir_okay=False),
+              help="A stack.json of a platform that runs already.")  # fmt: skip
+@click.option("--url", "urls", multiple=True, metavar="SERVICE=URL",
+              help="A service of a platform that runs already.")  # fmt: skip
+@click.option("--profile", type=click.Choice(["caas", "assistant", "all"]), default="caas",
+              show_default=True, help="What to start without --target or --url.")  # fmt: skip
+@click.option("--otlp-listen", metavar="HOST:PORT", help="Where to receive telemetry.")
+@click.option("--telemetry/--no-telemetry", default=True, help="Judge traces and logs, too.")
+@click.option("--min-cases", type=click.IntRange(1), default=1, help="Gate: green cases.")
+@click.option("--max-flaky", type=click.IntRange(0), default=0, help="Gate: flaky cases.")
+@click.option("--p95-ms", type=click.FloatRange(min=0, min_open=True), help="Gate: exchange time.")
+@click.option("--min-coverage", type=click.FloatRange(0, 100), help="Gate: requirements, percent.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, nothing else.")
+def run(  # noqa: PLR0913 - one for each option
+    *,
+    state_dir: Path,
+    target: Path | None,
+    urls: tuple[str, ...],
+    parallel: int,
+    repeat: int,
+    retries: int,
+    fail_fast: bool,
+    profile: str,
+    otlp_listen: str | None,
+    telemetry: bool,
+    min_cases: int,
+    max_flaky: int,
+    p95_ms: float | None,
+    min_coverage: float | None,
+    as_json: bool,
+    **selected: Any,
+) -> None:
+    """Run the plan and write the reports.
+
+    Without --target or --url a platform is started for the run and thrown away after it.
+    """
+    suite = load_suite()
+    runs = state_dir.absolute() / RUNS
+    chosen, planned = _select(suite, runs, **selected)
+    console = Console(stderr=as_json)
+    try:
+        recover_killed_runs(runs)
+        request = RunRequest(
+            plan=planned,
+            phases=suite.phases,
+            registry=suite.registry,
+            options=Options(
+                parallel=parallel, repeat=repeat, retries=retries, fail_fast=fail_fast
+            ),
+            limits=GateLimits(
+                min_cases=min_cases, max_flaky=max_flaky, p95_ms=p95_ms,
+                min_coverage=min_coverage, telemetry=telemetry,
+            ),
+            runs=runs,
+            command=typed(["caas", *sys.argv[1:]]),
+            target=_target(target, urls),
+            otlp_listen=otlp_listen,
+            telemetry=telemetry,
+            profile=profile,
+            selection=_shown(chosen),
+            reproduce_options=_reproduce(target, urls, telemetry=telemetry),
+        )  # fmt: skip
+        with progress_for(console, quiet=as_json) as progress:
+            result, directory = run_in_loop(conduct(request, progress))
+    except (TargetError, ReportsIncompleteError) as error:
+        raise EnvironmentProblem(str(error)) from error
+    except asyncio.CancelledError:
+        raise EnvironmentProblem("interrupted before the first case") from None
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise EnvironmentProblem(f"{error.filename or state_dir}: {reason}") from error
+    if as_json:
+        click.echo(msgspec.json.encode(presentation.summary(result, directory)))
+    else:
+        presentation.print_summary(console, result, directory)
+    sys.exit(exit_code(result))
+
+
+def run_in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run *work* to its end, on uvloop where it is installed: a third less CPU a case."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
+def _target(target: Path | None, urls: tuple[str, ...]) -> FoundTarget | None:
+    if target is not None and urls:
+        raise UsageProblem("give --target or --url, not both")
+    if target is not None:
+        return from_stack_file(target)
+    return from_urls(urls) if urls else None
+
+
+def _shown(selection: Selection) -> dict[str, Any]:
+    return {
+        "phases": list(selection.phases),
+        "cases": list(selection.cases),
+        "tags": list(selection.tags),
+        "last_failed": selection.only is not None,
+    }
+
+
+def _reproduce(target: Path | None, urls: tuple[str, ...], *, telemetry: bool) -> str:
+    options = [f"--target {target}"] if target is not None else [f"--url {url}" for url in urls]
+    if not telemetry:
+        options.append("--no-telemetry")
+    return "".join(f" {option}" for option in options)
+
+
+@conformance.command("plan")
+@selection_options
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def show_plan(*, state_dir: Path, as_json: bool, **selected: Any) -> None:
+    """Lint the suite and show which cases a run would take; nothing is run."""
+    suite = load_suite()
+    _, planned = _select(suite, state_dir.absolute() / RUNS, **selected)
+    if as_json:
+        click.echo(msgspec.json.encode([presentation.described(case) for case in planned]))
+    else:
+        presentation.print_plan(Console(), planned, suite.registry)
+
+
+@conformance.command("list")
+@click.option("--requirements", is_flag=True, help="List requirements with their cases instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def show_list(*, requirements: bool, as_json: bool) -> None:
+    """List every case, or every requirement with the cases that cover it."""
+    suite = load_suite()
+    if requirements:
+        matrix = presentation.matrix(suite.cases, suite.registry)
+        if as_json:
+            click.echo(msgspec.json.encode(matrix))
+        else:
+            presentation.print_matrix(Console(), matrix)
+    elif as_json:
+        click.echo(msgspec.json.encode([presentation.described(c) for c in suite.cases]))
+    else:
+        presentation.print_plan(Console(), suite.cases, suite.registry)
+
+
+@conformance.command()
+@click.argument("case_id")
+def explain(case_id: str) -> None:
+    """Say what a case proves, for which requirements, and which checks it has."""
+    suite = load_suite()
+    case = next((case for case in suite.cases if case.id == case_id), None)
+    if case is None:
+        raise UsageProblem(f"no case is called {case_id}: see `caas conformance list`")
+    presentation.print_case(Console(), case, suite.registry)

@@ -1,0 +1,169 @@
+"""Collect what the services recorded, and know when it is complete without sleeping.
+
+After an attempt, a marker request goes to each service; it makes the service export all that it
+has queued. Export is first in, first out, so when the marker's own span is here, everything that
+was recorded before it is here. One round of markers serves every attempt that ended before it.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from time import perf_counter
+from typing import Any
+
+from caas_conformance.authoring.context import CaseContext
+from caas_conformance.correlation import ownership
+from caas_conformance.engine.attempt import AttemptRecord
+from caas_conformance.errors import EnvironmentBrokenError, TargetError
+from caas_conformance.wire.answer import ExchangeRecord
+from caas_conformance.wire.client import Endpoint
+from caas_conformance.wire.connection import Connection, connect
+from caas_observability.correlation import AttemptTelemetry
+from caas_observability.receiver.records import ReceivedSpan
+from caas_observability.receiver.server import OtlpReceiver
+
+MARKER_TIMEOUT_S = 15.0
+MARKER_PATH = "/health"
+FLUSH = "caas=flush"
+ROUND_INTERVAL_S = 0.05
+LOST_KEYS = ("caas.telemetry.dropped_spans", "caas.telemetry.dropped_logs")
+
+
+class TelemetryCollector:
+    """Receives OTLP and settles attempts in rounds shared by all of them.
+
+    Attributes:
+        wait_ms: How long each settled attempt waited, in milliseconds.
+        lost: Records that a service says it dropped, by service.
+        marker_traces: Trace ids of the markers, which belong to no attempt.
+    """
+
+    def __init__(self, receiver: OtlpReceiver, run_marker: str) -> None:
+        self.receiver = receiver
+        self.run_marker = run_marker
+        self.wait_ms: list[float] = []
+        self.lost: dict[str, int] = {}
+        self.marker_traces: set[str] = set()
+        self._endpoints: Mapping[str, Endpoint] = {}
+        self._connections: dict[str, Connection] = {}
+        self._waiting: list[asyncio.Future[list[str]]] = []
+        self._rounds: asyncio.Task[None] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """Where services export to."""
+        return self.receiver.endpoint
+
+    async def start(self) -> None:
+        """Begin to receive.
+
+        Raises:
+            TargetError: the address is taken.
+        """
+        try:
+            await self.receiver.start()
+        except OSError as error:
+            raise TargetError(f"can't receive telemetry: {error}: choose --otlp-listen") from error
+
+    def watch(self, endpoints: Mapping[str, Endpoint]) -> None:
+        """Send markers to these services."""
+        self._endpoints = endpoints
+
+    async def close(self) -> None:
+        """Stop; what arrived stays."""
+        if self._rounds is not None:
+            self._rounds.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._rounds
+        for connection in self._connections.values():
+            connection.close()
+        await self.receiver.close()
+
+    async def settle(self, record: AttemptRecord) -> None:
+        """Wait until the attempt's telemetry is complete and add the check on it."""
+        began = perf_counter()
+        unsettled = await self._next_round()
+        found = self.telemetry_of(record.context)
+        if not unsettled and ownership.missing_server_spans(record, found.spans):
+            # A span ends after its answer was sent, so one more round may bring it.
+            unsettled = await self._next_round()
+            found = self.telemetry_of(record.context)
+        called = set(ownership.called_services(record))
+        late = [service for service in unsettled if service in called]
+        ownership.add_check(record, found, self.run_marker, late)
+        self.wait_ms.append((perf_counter() - began) * 1000)
+
+    async def settled_now(self, context: CaseContext) -> AttemptTelemetry:
+        """Return what the services recorded so far, complete, while the case still runs."""
+        await self._next_round()
+        return self.telemetry_of(context)
+
+    def telemetry_of(self, context: CaseContext) -> AttemptTelemetry:
+        """Return what has arrived for the attempt."""
+        store, trace_id = self.receiver.store, context.trace.trace_id
+        return ownership.owned(context, store.spans_of(trace_id), store.logs_of(trace_id))
+
+    # -- rounds -----------------------------------------------------------------------------
+
+    async def _next_round(self) -> list[str]:
+        """Return the services that did not answer a marker sent after this call."""
+        future: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        if self._rounds is None or self._rounds.done():
+            self._rounds = asyncio.create_task(self._run_rounds())
+        return await future
+
+    async def _run_rounds(self) -> None:
+        while self._waiting:
+            served, self._waiting = self._waiting, []
+            silent: list[str] = list(self._endpoints)
+            try:
+                answers = await asyncio.gather(*map(self._mark, self._endpoints.values()))
+                silent = [service for service in answers if service]
+            finally:
+                for future in served:
+                    if not future.done():
+                        future.set_result(silent)
+            if self._waiting:
+                # Markers cost the platform a request and an export each; ended attempts gather.
+                await asyncio.sleep(ROUND_INTERVAL_S)
+
+    async def _mark(self, endpoint: Endpoint) -> str:
+        """Send one marker and wait for its span; return the service's name when none came."""
+        trace_id = secrets.token_hex(16)
+        self.marker_traces.add(trace_id)
+        try:
+            async with asyncio.timeout(MARKER_TIMEOUT_S):
+                await self._send_marker(endpoint, trace_id)
+                span = await self.receiver.wait_for_span(
+                    trace_id, endpoint.service, timeout_s=MARKER_TIMEOUT_S
+                )
+        except (TimeoutError, EnvironmentBrokenError):
+            return endpoint.service
+        self._note_lost(span)
+        return ""
+
+    async def _send_marker(self, endpoint: Endpoint, trace_id: str) -> None:
+        connection = self._connections.get(endpoint.service)
+        if connection is None or not connection.open:
+            connection = await connect(endpoint.origin)
+            self._connections[endpoint.service] = connection
+        message = (
+            f"GET {endpoint.base_path}{MARKER_PATH} HTTP/1.1\r\nhost: {endpoint.host_header}\r\n"
+            f"traceparent: 00-{trace_id}-{secrets.token_hex(8)}-01\r\ntracestate: {FLUSH}\r\n\r\n"
+        ).encode("latin-1")
+        exchange = ExchangeRecord(
+            "marker", protocol="http", service=endpoint.service, method="GET", url=endpoint.url
+        )
+        connection.begin(message, exchange, head_only=False)
+        await connection.finished(MARKER_TIMEOUT_S)
+
+    def _note_lost(self, span: ReceivedSpan) -> None:
+        lost = sum(int(_number(span.attributes.get(key))) for key in LOST_KEYS)
+        if lost:
+            self.lost[span.service] = lost
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, int | float) else 0

@@ -1,0 +1,279 @@
+"""One run from the command line's wish to the files on disk."""
+
+import asyncio
+import shlex
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from time import perf_counter, time
+from typing import Any
+
+from caas_conformance.authoring.context import Environment
+from caas_conformance.authoring.definition import CaseDefinition, Phase
+from caas_conformance.cli.progress import Progress
+from caas_conformance.correlation import leaks
+from caas_conformance.correlation.settling import TelemetryCollector
+from caas_conformance.engine.own_stack import OwnStack
+from caas_conformance.engine.run_directory import RunDirectory, new_run_id
+from caas_conformance.engine.runner import CaseResult, Options, Runner
+from caas_conformance.engine.targets import FoundTarget, listen_address, probe
+from caas_conformance.errors import ReportsIncompleteError
+from caas_conformance.plan.requirements import Registry
+from caas_conformance.verdicts import assemble
+from caas_conformance.verdicts.assemble import RunFacts
+from caas_conformance.verdicts.gates import GateLimits
+from caas_conformance.wire.trace_context import run_marker
+from caas_observability.receiver.server import OtlpReceiver
+from caas_observability.redaction import Redactor
+from caas_reports import formats
+from caas_reports.model import Run, Target
+
+TELEMETRY_FILE = "telemetry.jsonl"
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What was asked for, checked already: the plan has a case, the suite no broken rule.
+
+    Attributes:
+        target: A platform that runs already; None starts one of the run's own.
+        otlp_listen: `HOST:PORT` to receive telemetry on, or None for what suits the target.
+        telemetry: Whether to receive telemetry at all.
+        runs: The folder of run directories.
+        command: As typed, for the report.
+    """
+
+    plan: Sequence[CaseDefinition]
+    phases: Sequence[Phase]
+    registry: Registry
+    options: Options
+    limits: GateLimits
+    runs: Path
+    command: str
+    target: FoundTarget | None = None
+    otlp_listen: str | None = None
+    telemetry: bool = True
+    profile: str = "caas"
+    selection: dict[str, Any] = field(default_factory=dict)
+    reproduce_options: str = ""
+
+
+async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
+    """Run the plan and write every report; return the run and its directory.
+
+    Raises:
+        TargetError: there is no platform to test; nothing was written.
+        CancelledError: interrupted before the first case; nothing was written.
+        ReportsIncompleteError: a writer failed; `run.json` is there.
+        OSError: the run directory can't be written.
+    """
+    run_id = new_run_id()
+    with _interruptible() as interrupts:
+        async with _platform(request, run_id, progress) as platform:
+            facts = _facts(request, run_id, platform.description)
+            directory = RunDirectory.create(request.runs, run_id)
+            directory.write_plan(run_id, tuple(c.id for c in request.plan), dict(facts.options))
+            directory.write_run(assemble.opening(facts))
+            before = platform.found.restarts()
+            runner, duration_ms = await _execute(
+                request, facts, platform, directory, progress, interrupts
+            )
+            after = platform.found.restarts()
+    progress.say("writing the reports")
+    outcome = _Outcome(
+        results=runner.results,
+        collector=platform.collector,
+        duration_ms=duration_ms,
+        aborted=runner.aborted,
+        restarts={name: times - before.get(name, 0) for name, times in after.items()},
+    )
+    run = await asyncio.to_thread(_report, facts, outcome, directory)
+    return run, directory.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Platform:
+    """A platform that answers, and whoever receives its telemetry."""
+
+    found: FoundTarget
+    environment: Environment
+    collector: TelemetryCollector | None
+    description: Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What a run left behind in memory."""
+
+    results: Sequence[CaseResult]
+    collector: TelemetryCollector | None
+    duration_ms: float
+    aborted: bool
+    restarts: dict[str, int]
+
+
+async def _execute(
+    request: RunRequest,
+    facts: RunFacts,
+    platform: _Platform,
+    directory: RunDirectory,
+    progress: Progress,
+    interrupts: "_Interrupts",
+) -> tuple[Runner, float]:
+    journal = directory.journal()
+    journal.begin(facts.run_id, len(facts.plan))
+    runner = Runner(
+        facts.plan,
+        platform.environment,
+        run_id=facts.run_id,
+        options=request.options,
+        journal=journal,
+        watchers=(progress,),
+        telemetry=platform.collector,
+    )
+    progress.expect(facts.plan)
+    began = perf_counter()
+    interrupts.runner = runner
+    try:
+        await runner.execute()
+    finally:
+        interrupts.runner = None
+        journal.write("ended", aborted=runner.aborted)
+        journal.close()
+    return runner, (perf_counter() - began) * 1000
+
+
+@asynccontextmanager
+async def _platform(
+    request: RunRequest, run_id: str, progress: Progress
+) -> AsyncIterator[_Platform]:
+    collector: TelemetryCollector | None = None
+    own: OwnStack | None = None
+    if request.telemetry:
+        host, port = listen_address(request.otlp_listen, request.target)
+        collector = TelemetryCollector(OtlpReceiver(host=host, port=port), run_marker(run_id))
+    try:
+        if collector is not None:
+            await collector.start()
+        found = request.target
+        if found is None:
+            progress.say("starting a platform for this run")
+            own = OwnStack(request.profile, collector.endpoint if collector else None)
+            found = await own.up()
+        environment = found.environment()
+        versions = await probe(environment)
+        if collector is not None:
+            collector.watch(environment.endpoints)
+            environment = replace(environment, telemetry=collector)
+        told = "started for this run" if own else found.description
+        yield _Platform(
+            found=found,
+            environment=environment,
+            collector=collector,
+            description=Target(urls=dict(found.urls), versions=versions, description=told),
+        )
+    finally:
+        if own is not None:
+            progress.say("stopping the platform")
+            await own.down()
+        if collector is not None:
+            await collector.close()
+
+
+@dataclass(slots=True)
+class _Interrupts:
+    """What an interrupt ends: the cases while they run, else the whole command."""
+
+    whole: asyncio.Task[Any] | None
+    runner: Runner | None = None
+
+    def abort(self, number: signal.Signals) -> None:
+        """End in order; every report that can be written is written."""
+        if self.runner is not None:
+            self.runner.abort(f"aborted by {number.name}")
+        elif self.whole is not None:
+            self.whole.cancel()
+
+
+@contextmanager
+def _interruptible() -> Iterator[_Interrupts]:
+    """Let the first interrupt end the run in order; a second one kills it."""
+    loop = asyncio.get_running_loop()
+    interrupts = _Interrupts(asyncio.current_task())
+
+    def abort(number: signal.Signals) -> None:
+        _release(loop)
+        interrupts.abort(number)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in INTERRUPTS:
+            loop.add_signal_handler(number, abort, number)
+    try:
+        yield interrupts
+    finally:
+        _release(loop)
+
+
+def _release(loop: asyncio.AbstractEventLoop) -> None:
+    for number in INTERRUPTS:
+        loop.remove_signal_handler(number)
+
+
+def _facts(request: RunRequest, run_id: str, target: Target) -> RunFacts:
+    phase_ids = {case.phase.id for case in request.plan}
+    return RunFacts(
+        run_id=run_id,
+        started_ms=time() * 1000,
+        command=request.command,
+        tool_version=metadata.version("caas"),
+        target=target,
+        options={
+            "parallel": request.options.parallel,
+            "repeat": request.options.repeat,
+            "retries": request.options.retries,
+            "fail_fast": request.options.fail_fast,
+            "telemetry": request.telemetry,
+            **request.selection,
+        },
+        plan=request.plan,
+        phases=[phase for phase in request.phases if phase.id in phase_ids],
+        registry=request.registry,
+        limits=request.limits,
+        reproduce_options=request.reproduce_options,
+    )
+
+
+def _report(facts: RunFacts, outcome: _Outcome, directory: RunDirectory) -> Run:
+    run = assemble.closing(
+        facts,
+        outcome.results,
+        outcome.collector,
+        duration_ms=outcome.duration_ms,
+        aborted=outcome.aborted,
+        restarts=outcome.restarts,
+    )
+    if outcome.collector is not None:
+        path = directory.path / TELEMETRY_FILE
+        outcome.collector.receiver.write_jsonl(path, Redactor())
+        leaks.scrub_file(path, _secrets(outcome.results))
+    directory.write_run(run)
+    try:
+        formats.write_all(run, directory.path)
+    except Exception as error:
+        text = f"a report can't be written ({type(error).__name__}: {error}); run.json is in"
+        raise ReportsIncompleteError(f"{text} {directory.path}") from error
+    return run
+
+
+def _secrets(results: Sequence[CaseResult]) -> set[str]:
+    return {s for result in results for record in result.attempts for s in record.context.secrets}
+
+
+def typed(arguments: Sequence[str]) -> str:
+    """Return a command as one could type it again."""
+    return shlex.join(arguments)

@@ -1,0 +1,179 @@
+"""Find the platform to test: a stack file, URLs, or one that is started for the run."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from caas_conformance.authoring.context import Environment
+from caas_conformance.errors import AuthoringError, EnvironmentBrokenError, TargetError
+from caas_conformance.wire.answer import Answer
+from caas_conformance.wire.client import Endpoint, ServiceClient, Wire
+from caas_conformance.wire.trace_context import AttemptTrace
+
+SECRET_VARIABLE = "CAAS_SERVICE_SECRET"  # noqa: S105 - the variable's name
+STACK_FILE_BYTES_MAX = 1024 * 1024
+HEALTH = "/internal/health"
+DOCUMENT = "/documentation/json"
+PROBE_TIMEOUT_S = 15.0
+
+
+class _Service(msgspec.Struct):
+    url: str
+    restarts: int = 0
+
+
+class _Stack(msgspec.Struct):
+    services: dict[str, _Service]
+    profile: str = ""
+    otlp_endpoint: str | None = None
+    secrets_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTarget:
+    """A platform's whereabouts, not yet tried."""
+
+    urls: Mapping[str, str]
+    description: str
+    service_secret: str = field(default="", repr=False)
+    otlp_endpoint: str | None = None
+    stack_file: Path | None = None
+
+    def restarts(self) -> dict[str, int]:
+        """Return how often each service was restarted so far, as far as that is known."""
+        if self.stack_file is None:
+            return {}
+        try:
+            stack = _read(self.stack_file, _Stack, "")
+        except TargetError:
+            return {}
+        return {name: service.restarts for name, service in stack.services.items()}
+
+    def environment(self) -> Environment:
+        """Return what cases need to reach it.
+
+        Raises:
+            TargetError: a URL is none, or there is none.
+        """
+        if not self.urls:
+            raise TargetError(f"{self.description} names no service")
+        try:
+            endpoints = {name: Endpoint(name, url) for name, url in self.urls.items()}
+        except AuthoringError as error:
+            raise TargetError(str(error)) from error
+        return Environment(endpoints, self.service_secret)
+
+
+def from_stack_file(path: Path, environ: Mapping[str, str] = os.environ) -> FoundTarget:
+    """Read a `stack.json`, and the secrets file it names.
+
+    Raises:
+        TargetError: it is missing, unreadable or of another shape.
+    """
+    stack = _read(path, _Stack, "start a platform with `caas up`")
+    secret = environ.get(SECRET_VARIABLE, "")
+    if not secret and stack.secrets_file:
+        secrets: dict[str, Any] = _read(
+            Path(stack.secrets_file), dict[str, Any], f"set {SECRET_VARIABLE}"
+        )
+        secret = str(secrets.get("service_secret", ""))
+    return FoundTarget(
+        urls={name: service.url for name, service in stack.services.items()},
+        description=f"stack file {path}",
+        service_secret=secret,
+        otlp_endpoint=stack.otlp_endpoint,
+        stack_file=path,
+    )
+
+
+def from_urls(urls: Sequence[str], environ: Mapping[str, str] = os.environ) -> FoundTarget:
+    """Read `service=URL` pairs.
+
+    Raises:
+        TargetError: a pair is none, or a service is named twice.
+    """
+    found: dict[str, str] = {}
+    for pair in urls:
+        name, sign, url = pair.partition("=")
+        if not sign or not name or not urlsplit(url).hostname:
+            raise TargetError(f"--url takes service=http://host:port, not {pair!r}")
+        if name in found:
+            raise TargetError(f"--url names {name} twice")
+        found[name] = url
+    return FoundTarget(found, "given URLs", environ.get(SECRET_VARIABLE, ""))
+
+
+def listen_address(given: str | None, target: FoundTarget | None) -> tuple[str, int]:
+    """Return where to receive telemetry: as given, as the target exports, or any free port.
+
+    Raises:
+        TargetError: a running target exports to nowhere we could listen.
+    """
+    if given:
+        host, sign, port = given.rpartition(":")
+        if not sign or not port.isdigit():
+            raise TargetError(f"--otlp-listen takes HOST:PORT, not {given!r}")
+        return host.strip("[]") or "127.0.0.1", int(port)
+    if target is None:
+        return "127.0.0.1", 0
+    parts = urlsplit(target.otlp_endpoint or "")
+    if parts.hostname in ("127.0.0.1", "localhost", "::1"):
+        return parts.hostname.replace("localhost", "127.0.0.1"), parts.port or 4318
+    raise TargetError(
+        "this platform sends its telemetry elsewhere: start it with "
+        "OTEL_EXPORTER_OTLP_ENDPOINT=http://<here>:4318 and pass --otlp-listen <here>:4318, "
+        "or pass --no-telemetry"
+    )
+
+
+async def probe(environment: Environment) -> dict[str, str]:
+    """Ask each service for its health; return the versions that their OpenAPI documents name.
+
+    Raises:
+        TargetError: one can't be reached, or is not healthy.
+    """
+    names = list(environment.endpoints)
+    asked = [_ask(environment, name, path) for path in (HEALTH, DOCUMENT) for name in names]
+    answers = await asyncio.gather(*asked)
+    versions = {}
+    for name, health, document in zip(
+        names, answers[: len(names)], answers[len(names) :], strict=True
+    ):
+        if health.status != 200:  # noqa: PLR2004 - alive
+            url = environment.endpoints[name].url
+            raise TargetError(f"{name} at {url} is not healthy: {health.outcome}")
+        version = document.at("info.version").value
+        if isinstance(version, str):
+            versions[name] = version
+    return versions
+
+
+async def _ask(environment: Environment, service: str, path: str) -> Answer:
+    endpoint = environment.endpoints[service]
+    wire = Wire(AttemptTrace("probe", "probe", 1), lambda: None)
+    client = ServiceClient(wire, endpoint, lambda _: None)
+    try:
+        return await client.get(path, timeout_s=PROBE_TIMEOUT_S)
+    except EnvironmentBrokenError as error:
+        raise TargetError(f"{service} at {endpoint.url} can't be reached: {error}") from error
+    except Exception as error:
+        raise TargetError(f"{service} at {endpoint.url} gives no answer: {error}") from error
+    finally:
+        wire.close()
+
+
+def _read(path: Path, kind: Any, advice: str) -> Any:
+    try:
+        if path.stat().st_size > STACK_FILE_BYTES_MAX:
+            raise TargetError(f"{path} is over {STACK_FILE_BYTES_MAX} bytes")
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise TargetError(f"{path}: {error.strerror}: {advice}") from error
+    except msgspec.DecodeError as error:
+        raise TargetError(f"{path} is not what was expected ({error}): {advice}") from error

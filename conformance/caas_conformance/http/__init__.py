@@ -1,1 +1,0 @@
-"""HTTP on the wire: exact bytes both ways, timings, malformed requests."""

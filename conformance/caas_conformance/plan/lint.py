@@ -1,0 +1,201 @@
+"""Rules every case keeps, checked before a run sends its first byte.
+
+Each rule is about a way in which a suite turns green without having looked.
+"""
+
+import ast
+import inspect
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from caas_conformance.authoring.checks import allowed_statuses
+from caas_conformance.authoring.definition import CaseDefinition, Phase
+from caas_conformance.errors import AuthoringError
+from caas_conformance.plan.requirements import Registry
+from caas_conformance.plan.source import check_calls, literal, syntax_of
+
+BASELINE_CASES = range(1, 122)
+CASE_TIMEOUT_MAX_S = 300.0
+CALL_DEPTH_MAX = 8
+_LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp)
+
+
+class Problem(NamedTuple):
+    """One broken rule."""
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+def lint(phases: Iterable[Phase], registry: Registry) -> list[Problem]:
+    """Return every broken rule of the suite, in the order of its cases."""
+    groups = list(phases)
+    cases = [case for phase in groups for case in phase.cases]
+    problems = [Problem(phase.id, "the phase has no case") for phase in groups if not phase.cases]
+    for what in ("id", "title"):
+        counted = Counter(getattr(case, what) for case in cases)
+        problems += [
+            Problem(str(value), f"this {what} is used {times} times")
+            for value, times in counted.items()
+            if times > 1
+        ]
+    for case in cases:
+        problems += [Problem(case.id, message) for message in _of_case(case, registry)]
+    return problems
+
+
+def _of_case(case: CaseDefinition, registry: Registry) -> Iterator[str]:
+    yield from _of_description(case, registry)
+    if not inspect.iscoroutinefunction(case.body):
+        yield "the body is no coroutine function"
+        return
+    tree = syntax_of(case.body)
+    if tree is None:
+        yield "its source can't be read"
+        return
+    yield from _of_body(tree, registry)
+    if not _checks_reachable(case.body, set(), 0):
+        yield "has no check"
+
+
+def _of_description(case: CaseDefinition, registry: Registry) -> Iterator[str]:
+    if not case.requirements:
+        yield "names no requirement"
+    for requirement in case.requirements:
+        if requirement not in registry:
+            yield f"requirement {requirement} is not in the registry"
+        elif registry.requirements[requirement].planned:
+            yield f"requirement {requirement} is marked as planned, yet has a case"
+    for number in case.baseline:
+        if number not in BASELINE_CASES:
+            yield f"there is no seed case {number}"
+    if len(set(case.baseline)) != len(case.baseline):
+        yield "names a seed case twice"
+    if not 0 < case.timeout_s <= CASE_TIMEOUT_MAX_S:
+        yield f"timeout_s is above 0 and at most {CASE_TIMEOUT_MAX_S:g}"
+
+
+def _of_body(tree: ast.AST, registry: Registry) -> Iterator[str]:
+    ids = Counter(
+        literal(call.args[0]) for call in check_calls(tree) if literal(call.args[0]) is not None
+    )
+    yield from (f"check {check_id!r} is opened {n} times" for check_id, n in ids.items() if n > 1)
+    opened = _opened(tree)
+    for call in check_calls(tree):
+        name = literal(call.args[0]) or "(computed)"
+        if id(call) not in opened:
+            yield f"check {name!r} is not opened by `with`, so it judges nothing"
+        for keyword in call.keywords:
+            if keyword.arg == "requirements":
+                yield from _unknown_requirements(keyword.value, registry)
+    for node in ast.walk(tree):
+        yield from _of_node(node)
+
+
+def _of_node(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Assert):
+        yield f"line {node.lineno}: uses assert; a check records what it saw"
+    elif isinstance(node, ast.ExceptHandler):
+        if node.type is None or _name(node.type) in ("Exception", "BaseException"):
+            yield f"line {node.lineno}: catches every exception, also a failed check's"
+    elif isinstance(node, _LOOPS):
+        for call in check_calls(node):
+            if literal(call.args[0]) is not None:
+                yield f"check {literal(call.args[0])!r} has one id for every turn of a loop"
+    elif isinstance(node, ast.With):
+        yield from _hollow(node)
+    elif isinstance(node, ast.Call):
+        yield from _of_call(node)
+
+
+def _of_call(node: ast.Call) -> Iterator[str]:
+    if not isinstance(node.func, ast.Attribute):
+        return
+    if node.func.attr == "sleep":
+        yield f"line {node.lineno}: sleeps; wait for what should happen with t.until"
+    if node.func.attr != "status" or len(node.args) < 2:  # noqa: PLR2004 - answer, expected
+        return
+    try:
+        expected = ast.literal_eval(node.args[1])
+    except ValueError:
+        if isinstance(node.args[1], ast.Call) and _name(node.args[1].func) == "range":
+            yield f"line {node.lineno}: a range of statuses is any status"
+        return
+    reasons = [k for k in node.keywords if k.arg == "because"]
+    because = "computed" if reasons else ""
+    if reasons and isinstance(reasons[0].value, ast.Constant):
+        because = str(reasons[0].value.value)
+    try:
+        allowed_statuses(expected, because)
+    except (AuthoringError, TypeError) as error:
+        yield f"line {node.lineno}: {error}"
+
+
+def _hollow(node: ast.With) -> Iterator[str]:
+    for item in node.items:
+        calls = check_calls(item.context_expr)
+        if not calls:
+            continue
+        if not isinstance(item.optional_vars, ast.Name):
+            yield f"line {node.lineno}: a check without `as check` asserts nothing"
+            continue
+        alias = item.optional_vars.id
+        used = any(
+            isinstance(inner, ast.Name) and inner.id == alias
+            for statement in node.body
+            for inner in ast.walk(statement)
+        )
+        if not used:
+            yield f"check {literal(calls[0].args[0])!r} asserts nothing"
+
+
+def _opened(tree: ast.AST) -> set[int]:
+    """Return the identity of each check call that a `with` statement or a return hands on."""
+    return {
+        id(call)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With | ast.AsyncWith)
+        for item in node.items
+        for call in check_calls(item.context_expr)
+    }
+
+
+def _unknown_requirements(node: ast.AST, registry: Registry) -> Iterator[str]:
+    for inner in ast.walk(node):
+        value = literal(inner)
+        if isinstance(value, str) and value not in registry:
+            yield f"requirement {value} is not in the registry"
+
+
+def _checks_reachable(function: Any, seen: set[Any], depth: int) -> bool:
+    """Tell whether *function*, or a function of this package that it calls, opens a check."""
+    tree = syntax_of(function)
+    if tree is None or function in seen or depth > CALL_DEPTH_MAX:
+        return False
+    seen.add(function)
+    if check_calls(tree):
+        return True
+    names = vars(sys.modules[function.__module__])
+    called = [_resolved(node.func, names) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return any(
+        _checks_reachable(other, seen, depth + 1) for other in called if inspect.isfunction(other)
+    )
+
+
+def _resolved(called: ast.AST, names: dict[str, Any]) -> Any:
+    """Return what `name` or `module.name` stands for in a module, or None."""
+    if isinstance(called, ast.Name):
+        return names.get(called.id)
+    if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+        module = names.get(called.value.id)
+        return getattr(module, called.attr, None) if inspect.ismodule(module) else None
+    return None
+
+
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")

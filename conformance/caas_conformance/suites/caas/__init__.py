@@ -1,0 +1,1 @@
+"""The suite of the CAAS platform: phases, fixtures, operations, requirements."""

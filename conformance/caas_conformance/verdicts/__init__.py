@@ -1,0 +1,1 @@
+"""From attempts to verdicts, gates and the finished model of a run."""

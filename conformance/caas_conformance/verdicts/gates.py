@@ -1,0 +1,167 @@
+"""Conditions on the whole run, each with what was expected and what came."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from caas_conformance.engine.runner import CaseResult
+from caas_conformance.plan.requirements import Registry
+from caas_conformance.verdicts.judging import GREEN
+from caas_reports.model import Case, Correlation, Counts, Gate, Verdict
+from caas_reports.wording import share
+
+SHOWN_MAX = 10
+INCONCLUSIVE_ALWAYS = 5
+INCONCLUSIVE_PERCENT_MAX = 10
+"""Of the planned cases; more, and the machine is no place to judge anything on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateLimits:
+    """What a run must reach besides its checks.
+
+    Attributes:
+        min_cases: Green cases at least; never under 1.
+        max_flaky: Cases that may disagree with themselves.
+        p95_ms: Limit of the 95th percentile of exchange times, or none.
+        min_coverage: Share of the built requirements that a case covers, 0 to 100.
+        telemetry: Whether telemetry was collected; without it its gates are skipped.
+    """
+
+    min_cases: int = 1
+    max_flaky: int = 0
+    p95_ms: float | None = None
+    min_coverage: float | None = None
+    telemetry: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the gates judge."""
+
+    counts: Counts
+    cases: Sequence[Case]
+    results: Sequence[CaseResult]
+    correlation: Correlation
+    registry: Registry
+    mix_ups: Sequence[str] = ()
+    lost_records: int = 0
+    leaks: int = 0
+    restarts: Mapping[str, int] = field(default_factory=dict)
+
+
+def judge_gates(found: Findings, limits: GateLimits) -> tuple[Gate, ...]:
+    """Return every gate of the run, held or not."""
+    return tuple(_gates(found, limits))
+
+
+def _gates(found: Findings, limits: GateLimits) -> Iterator[Gate]:
+    counts = found.counts
+    green = counts.passed + counts.warning
+    wanted = max(1, limits.min_cases)
+    yield _gate("green cases", green >= wanted, f">= {wanted}", str(green))
+    yield _zero("planned cases without a verdict", counts.not_run)
+    vacuous = [r.case.id for r in found.results if r.vacuous]
+    yield _zero("vacuous cases", len(vacuous), vacuous)
+    flaky = [r.case.id for r in found.results if r.flaky]
+    held = counts.flaky <= limits.max_flaky
+    yield _gate("flaky cases", held, f"<= {limits.max_flaky}", str(counts.flaky), flaky)
+    yield _inconclusive(found)
+    yield _zero("secrets found in reports", found.leaks)
+    died = [service for service, times in found.restarts.items() if times]
+    yield _zero("services that died", len(died), died)
+    yield from _telemetry_gates(found, limits)
+    if limits.p95_ms is not None:
+        p95 = percentile(_exchange_times(found.cases), 95)
+        yield _gate("p95 of exchanges", p95 <= limits.p95_ms, f"<= {limits.p95_ms:g} ms",
+                    f"{p95:.1f} ms")  # fmt: skip
+    if limits.min_coverage is not None:
+        yield _coverage(found, limits.min_coverage)
+
+
+def _inconclusive(found: Findings) -> Gate:
+    set_aside = {r.case.id: len(r.attempts) - len(r.conclusive) for r in found.results}
+    number = sum(set_aside.values())
+    allowed = max(INCONCLUSIVE_ALWAYS, found.counts.planned * INCONCLUSIVE_PERCENT_MAX // 100)
+    named = ", ".join([case_id for case_id, times in set_aside.items() if times][:SHOWN_MAX])
+    counts = f"the machine stood still during {named}" if named else ""
+    held = number <= allowed
+    return _gate("inconclusive attempts", held, f"<= {allowed}", str(number), counts=counts)
+
+
+def _telemetry_gates(found: Findings, limits: GateLimits) -> Iterator[Gate]:
+    correlation = found.correlation
+    wanted: list[tuple[str, int, int, Sequence[str]]] = [
+        ("attempts with a trace", correlation.attempts_with_trace, correlation.attempts, ()),
+        # Lines that lost their trace id belong to nobody: none would be under a wrong attempt.
+        ("attempts with a log line", correlation.attempts_with_log, correlation.attempts, ()),
+        ("spans owned by one attempt", correlation.owned_spans,
+         correlation.owned_spans + correlation.orphan_spans, ()),
+        ("records under the right attempt",
+         correlation.owned_spans + correlation.owned_logs - len(found.mix_ups),
+         correlation.owned_spans + correlation.owned_logs, found.mix_ups),
+    ]  # fmt: skip
+    for name, part, whole, culprits in wanted:
+        if not limits.telemetry:
+            yield Gate(name=name, verdict=Verdict.SKIPPED, expected="100 %", actual="not received")
+            continue
+        told = share(part, whole) if whole else "none"
+        counts = f"{part} of {whole}" if whole else ""
+        yield _gate(name, part == whole and whole > 0, "100 %", told, culprits, counts=counts)
+    if limits.telemetry:
+        yield _zero("telemetry records lost", found.lost_records)
+
+
+def _coverage(found: Findings, min_coverage: float) -> Gate:
+    covered = {
+        requirement
+        for case in found.cases
+        if case.verdict in GREEN
+        for attempt in case.attempts
+        for check in attempt.checks
+        for requirement in check.requirements
+    }
+    built = found.registry.built
+    missing = [r for r in built if r not in covered]
+    part, whole = len(built) - len(missing), len(built)
+    held = whole > 0 and 100 * part >= min_coverage * whole
+    return _gate(
+        "requirements covered", held, f">= {min_coverage:g} %", share(part, whole), missing,
+        counts=f"{part} of {whole}",
+    )  # fmt: skip
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Return the nearest-rank percentile; of nothing, 0."""
+    ordered = sorted(values)
+    if not ordered:
+        return 0.0
+    rank: Callable[[int], int] = lambda n: max(1, -(-n * percent // 100))  # noqa: E731 - ceiling
+    return ordered[rank(len(ordered)) - 1]
+
+
+def _exchange_times(cases: Sequence[Case]) -> list[float]:
+    return [x.timings.total_ms for c in cases for a in c.attempts for x in a.exchanges]
+
+
+def _zero(name: str, actual: int, detail: Sequence[str] = ()) -> Gate:
+    return _gate(name, actual == 0, "0", str(actual), detail)
+
+
+def _gate(
+    name: str,
+    held: bool,  # noqa: FBT001
+    expected: str,
+    actual: str,
+    culprits: Sequence[str] = (),
+    *,
+    counts: str = "",
+) -> Gate:
+    more = f" and {len(culprits) - SHOWN_MAX} more" if len(culprits) > SHOWN_MAX else ""
+    named = "" if held else ", ".join(culprits[:SHOWN_MAX]) + more
+    return Gate(
+        name=name,
+        verdict=Verdict.PASSED if held else Verdict.FAILED,
+        expected=expected,
+        actual=actual,
+        detail=": ".join(filter(None, (counts, named))),
+    )

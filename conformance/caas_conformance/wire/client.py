@@ -1,0 +1,315 @@
+"""Requests of one attempt: traced, timed, captured; connections are kept for its length."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from time import perf_counter
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from caas_conformance.errors import AuthoringError, CaseStoppedError
+from caas_conformance.wire.answer import Answer, ExchangeRecord
+from caas_conformance.wire.connection import Connection, Origin, connect
+from caas_conformance.wire.trace_context import AttemptTrace
+
+EXCHANGE_TIMEOUT_S = 10.0
+EXCHANGES_MAX = 5_000
+CONNECTIONS_MAX = 128
+PATH_SAFE = "/%:@!$&'()*+,;=~-._"
+
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+Query = Mapping[str, Any] | Iterable[tuple[str, Any]]
+
+
+class Endpoint:
+    """A service's URL, taken apart once for all attempts."""
+
+    __slots__ = ("base_path", "host_header", "origin", "service", "url")
+
+    def __init__(self, service: str, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise AuthoringError(f"{service}: {url!r} is no http(s) URL")
+        tls = parts.scheme == "https"
+        self.service = service
+        self.url = url.rstrip("/")
+        self.base_path = parts.path.rstrip("/")
+        self.origin = Origin(parts.hostname, parts.port or (443 if tls else 80), tls)
+        self.host_header = parts.netloc.rpartition("@")[2]
+
+
+class Wire:
+    """Every exchange of one attempt, in order, and the time spent waiting for them.
+
+    Args:
+        trace: Names the attempt in `traceparent` and `x-correlation-id`.
+        before_send: Called before each exchange; raises when the case must stop.
+    """
+
+    __slots__ = ("_before_send", "_idle", "_in_flight", "_limit", "_since", "exchanges", "step",
+                 "sut_wait_s", "trace")  # fmt: skip
+
+    def __init__(self, trace: AttemptTrace, before_send: Callable[[], None]) -> None:
+        self.trace = trace
+        self.exchanges: list[ExchangeRecord] = []
+        self.sut_wait_s = 0.0
+        self.step: int | None = None
+        self._before_send = before_send
+        self._idle: dict[Origin, list[Connection]] = {}
+        self._in_flight = 0
+        self._since = 0.0
+        self._limit = asyncio.Semaphore(CONNECTIONS_MAX)
+
+    def new_exchange(self, protocol: str, service: str, method: str, url: str) -> ExchangeRecord:
+        """Open a record with the next id and a fresh client span.
+
+        Raises:
+            AuthoringError: the attempt made `EXCHANGES_MAX` already.
+        """
+        self._before_send()
+        number = len(self.exchanges) + 1
+        if number > EXCHANGES_MAX:
+            raise AuthoringError(f"over {EXCHANGES_MAX} exchanges in one attempt")
+        record = ExchangeRecord(
+            f"x{number}", protocol=protocol, service=service, method=method, url=url
+        )
+        record.span_id = self.trace.new_span_id()
+        record.correlation_id = f"{self.trace.correlation_prefix}.x{number}"
+        record.step = self.step
+        self.exchanges.append(record)
+        return record
+
+    async def exchange(
+        self,
+        endpoint: Endpoint,
+        message: bytes,
+        record: ExchangeRecord,
+        timeout_s: float,
+        *,
+        own_connection: bool = False,
+    ) -> Answer:
+        """Send the bytes and return the answer; `record.error` says when it is not whole.
+
+        Raises:
+            EnvironmentBrokenError: nothing listens.
+        """
+        async with self._limit:
+            record.started_at = perf_counter()
+            self.entered(record.started_at)
+            connection = None if own_connection else self._reuse(endpoint.origin)
+            answer = Answer(record)
+            try:
+                if connection is None:
+                    connection = await connect(endpoint.origin)
+                    record.connected_at = perf_counter()
+                answer = connection.begin(message, record, head_only=record.method == "HEAD")
+                await connection.finished(timeout_s)
+            except TimeoutError:
+                record.error = f"no whole answer within {timeout_s:g} s"
+            except Exception as error:
+                record.error = record.error or str(error)
+                raise
+            finally:
+                record.ended_at = record.ended_at or perf_counter()
+                self.left(perf_counter())
+                if record.error:
+                    self._discard(connection)
+        record.status = answer.status
+        record.response_headers = answer.headers
+        record.body = answer.content
+        record.body_bytes = len(answer.content)
+        if connection is None or own_connection:
+            self._discard(connection)
+        elif connection.open:
+            self._idle.setdefault(endpoint.origin, []).append(connection)
+        return answer
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.close()
+        self._idle.clear()
+
+    def _reuse(self, origin: Origin) -> Connection | None:
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            if connection.open:
+                return connection
+        return None
+
+    @staticmethod
+    def _discard(connection: Connection | None) -> None:
+        if connection is not None:
+            connection.close()
+
+    def entered(self, now: float) -> None:
+        """Note that the case begins to wait for the platform."""
+        if not self._in_flight:
+            self._since = now
+        self._in_flight += 1
+
+    def left(self, now: float) -> None:
+        """Note that one wait is over; what overlaps counts once."""
+        self._in_flight -= 1
+        if not self._in_flight:
+            self.sut_wait_s += now - self._since
+
+
+class ServiceClient:
+    """Requests to one service.
+
+    Each carries a fresh client span as `traceparent` and its own `x-correlation-id`; a header
+    given by the case replaces either, and `None` leaves it out.
+    """
+
+    __slots__ = ("endpoint", "on_unanswered", "wire")
+
+    def __init__(
+        self, wire: Wire, endpoint: Endpoint, on_unanswered: Callable[[Answer], None]
+    ) -> None:
+        self.wire = wire
+        self.endpoint = endpoint
+        self.on_unanswered = on_unanswered
+
+    @property
+    def url(self) -> str:
+        """Its base URL, without a slash at the end."""
+        return self.endpoint.url
+
+    async def get(self, path: str, **options: Any) -> Answer:
+        """Send GET; options as in `request`."""
+        return await self.request("GET", path, **options)
+
+    async def post(self, path: str, **options: Any) -> Answer:
+        """Send POST; options as in `request`."""
+        return await self.request("POST", path, **options)
+
+    async def put(self, path: str, **options: Any) -> Answer:
+        """Send PUT; options as in `request`."""
+        return await self.request("PUT", path, **options)
+
+    async def patch(self, path: str, **options: Any) -> Answer:
+        """Send PATCH; options as in `request`."""
+        return await self.request("PATCH", path, **options)
+
+    async def delete(self, path: str, **options: Any) -> Answer:
+        """Send DELETE; options as in `request`."""
+        return await self.request("DELETE", path, **options)
+
+    async def head(self, path: str, **options: Any) -> Answer:
+        """Send HEAD; options as in `request`."""
+        return await self.request("HEAD", path, **options)
+
+    async def options(self, path: str, **options: Any) -> Answer:
+        """Send OPTIONS; options as in `request`."""
+        return await self.request("OPTIONS", path, **options)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = msgspec.UNSET,
+        body: bytes | None = None,
+        headers: Mapping[str, str | None] | None = None,
+        query: Query | None = None,
+        timeout_s: float = EXCHANGE_TIMEOUT_S,
+    ) -> Answer:
+        """Send one request and return its answer, whatever its status.
+
+        Args:
+            method: Sent as it is.
+            path: Absolute; what is not allowed in a path is percent-encoded, `%` is kept.
+            json: Encoded as the body, with its content type; `None` sends `null`.
+            body: Sent as it is; name its type in *headers*.
+            headers: Sent besides the harness's own, which they replace; `None` leaves one out.
+            query: Pairs for the query; several values of one name as a list of pairs.
+            timeout_s: Until the whole answer is there.
+
+        Raises:
+            EnvironmentBrokenError: nothing listens there.
+            CaseStoppedError: the answer did not come, or came broken; recorded as failed.
+        """
+        record, message = self.prepare(
+            method, path, json=json, body=body, headers=headers, query=query
+        )
+        answer = await self.wire.exchange(self.endpoint, message, record, timeout_s)
+        if record.error:
+            self.on_unanswered(answer)
+            raise CaseStoppedError(f"{method} {path}: {record.error}")
+        return answer
+
+    def prepare(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = msgspec.UNSET,
+        body: bytes | None = None,
+        headers: Mapping[str, str | None] | None = None,
+        query: Query | None = None,
+        protocol: str = "http",
+    ) -> tuple[ExchangeRecord, bytes]:
+        """Open an exchange and write its request, which is not sent yet; as `request`."""
+        if json is not msgspec.UNSET and body is not None:
+            raise AuthoringError("give json or body, not both")
+        target = self.endpoint.base_path + quote(path, safe=PATH_SAFE + "?")
+        if query is not None:
+            pairs = query.items() if isinstance(query, Mapping) else query
+            target = f"{target}?{urlencode(list(pairs))}"
+        record = self.wire.new_exchange(protocol, self.endpoint.service, method, "")
+        record.url = self._origin_url + target
+        lines = self._headers(record, headers)
+        content = body
+        if json is not msgspec.UNSET:
+            content = msgspec.json.encode(json)
+            lines.setdefault("content-type", "application/json")
+        if content is not None or method in ("POST", "PUT", "PATCH"):
+            content = content or b""
+            lines.setdefault("content-length", str(len(content)))
+        sent = [(k, v) for k, v in lines.items() if v is not None]
+        record.request_headers = sent
+        record.request_body = content or b""
+        head = "".join([f"{method} {target} HTTP/1.1\r\n", *[f"{k}: {v}\r\n" for k, v in sent]])
+        message = head.encode("latin-1") + b"\r\n" + (content or b"")
+        return record, message
+
+    async def raw(self, message: bytes, *, timeout_s: float = EXCHANGE_TIMEOUT_S) -> Answer:
+        """Send *message* byte for byte on its own connection; no header is added.
+
+        The answer may have no status: `answer.closed` says whether the peer closed instead.
+        """
+        first = message.split(b"\r\n", 1)[0].split(b" ")
+        method = first[0].decode("latin-1")[:16] or "RAW"
+        record = self.wire.new_exchange("raw", self.endpoint.service, method, self.url)
+        answer = await self.wire.exchange(
+            self.endpoint, message, record, timeout_s, own_connection=True
+        )
+        if answer.status is None and not answer.closed:
+            self.on_unanswered(answer)
+            raise CaseStoppedError(f"raw request: {record.error}")
+        return answer
+
+    @property
+    def _origin_url(self) -> str:
+        url = self.endpoint.url
+        return url.removesuffix(self.endpoint.base_path) if self.endpoint.base_path else url
+
+    def _headers(
+        self, record: ExchangeRecord, given: Mapping[str, str | None] | None
+    ) -> dict[str, str | None]:
+        lines: dict[str, str | None] = {
+            "host": self.endpoint.host_header,
+            "accept": "*/*",
+            "traceparent": self.wire.trace.traceparent(record.span_id),
+            "x-correlation-id": record.correlation_id,
+        }
+        for name, value in (given or {}).items():
+            lines[name.lower()] = value
+        record.is_traced = given is None or not (
+            {"traceparent", "x-correlation-id"} & {name.lower() for name in given}
+        )
+        return lines

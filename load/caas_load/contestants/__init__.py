@@ -1,0 +1,1 @@
+"""What benchmarks run: the platform, its peers and small servers around them."""

@@ -1,0 +1,1 @@
+"""How benchmarks measure: load generation, processes, interleaved rounds, proof of equal work."""

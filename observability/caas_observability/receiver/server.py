@@ -1,0 +1,294 @@
+"""An OTLP/HTTP receiver inside the runner: protobuf and JSON, gzip, bounded, no framework.
+
+Answers as the OTLP specification says: 200 with an Export…ServiceResponse of the request's
+encoding (with a partial success when the store is full), 400 with a `Status` message for what
+can't be decoded, 413 and 415 for what is too large or of another type.
+"""
+
+import asyncio
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import httptools
+import msgspec
+
+from caas_observability.receiver import decoding as otlp_decoding
+from caas_observability.receiver.decoding import InvalidOtlpError
+from caas_observability.receiver.records import ReceivedSpan
+from caas_observability.receiver.store import RECORDS_MAX, TelemetryStore
+from caas_observability.redaction import Redactor
+from caas_observability.setup.otlp_encoding import varint
+
+BODY_MAX_BYTES = 16 * 1024 * 1024
+HEADERS_MAX_BYTES = 32 * 1024
+CONNECTIONS_MAX = 256
+SPAN_AWAITED_S = 30.0
+
+_PROTOBUF, _JSON = b"application/x-protobuf", b"application/json"
+_SIGNALS = {b"/v1/traces": "spans", b"/v1/logs": "logs", b"/v1/metrics": "metrics"}
+_REJECTED_MEMBER = {"spans": "rejectedSpans", "logs": "rejectedLogRecords"}
+_REASONS = {
+    200: b"OK", 400: b"Bad Request", 404: b"Not Found", 405: b"Method Not Allowed",
+    413: b"Content Too Large", 415: b"Unsupported Media Type",
+    431: b"Request Header Fields Too Large", 503: b"Service Unavailable",
+}  # fmt: skip
+
+
+class OtlpReceiver:
+    """Listens on the loopback interface and fills a `TelemetryStore`.
+
+    Attributes:
+        store: What arrived.
+        requests: How many export requests were answered 200.
+        refused: How many were answered otherwise.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        body_max_bytes: int = BODY_MAX_BYTES,
+        max_records: int = RECORDS_MAX,
+    ) -> None:
+        """Prepare to listen; port 0 takes a free one."""
+        self._host = host
+        self._port = port
+        self.body_max_bytes = body_max_bytes
+        self.store = TelemetryStore(max_records)
+        self.requests = 0
+        self.refused = 0
+        self.connections: set[_Connection] = set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The URL to give services as OTEL_EXPORTER_OTLP_ENDPOINT."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    async def start(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            OSError: The address can't be bound.
+        """
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Stop listening and close every connection; what arrived stays."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        server.close()
+        for connection in list(self.connections):
+            connection.abort()
+        await server.wait_closed()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def wait_for_span(
+        self,
+        trace_id: str,
+        service: str,
+        *,
+        kind: str = "server",
+        timeout_s: float = SPAN_AWAITED_S,
+    ) -> ReceivedSpan:
+        """Return that service's span of the trace as soon as it is there.
+
+        Raises:
+            TimeoutError: It did not arrive within *timeout_s* seconds.
+        """
+        return await self.store.wait_for_span(trace_id, service, kind=kind, timeout_s=timeout_s)
+
+    def write_jsonl(self, path: Path, redactor: Redactor | None = None) -> int:
+        """Write everything received as OTLP/JSON lines, redacted; return the number of lines."""
+        return self.store.write_jsonl(path, redactor)
+
+    def accept(self, signal: str, body: bytes, *, is_json: bool) -> int:
+        """Decode and keep one request; return how many of its items were rejected.
+
+        Raises:
+            InvalidOtlpError: The body can't be decoded; nothing of it is kept.
+        """
+        if signal == "spans":
+            return self.store.add_spans(otlp_decoding.decode_spans(body, is_json=is_json))
+        if signal == "logs":
+            return self.store.add_logs(otlp_decoding.decode_logs(body, is_json=is_json))
+        self.store.metrics["received"] += otlp_decoding.count_metrics(body, is_json=is_json)
+        return 0
+
+
+class _Connection(asyncio.Protocol):
+    """One exporter's connection; requests are answered in order."""
+
+    def __init__(self, receiver: OtlpReceiver) -> None:
+        self._receiver = receiver
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._headers_bytes = 0
+        self._body = bytearray()
+        self._answered = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+        self._receiver.connections.add(self)
+        if len(self._receiver.connections) > CONNECTIONS_MAX:
+            self._refuse(503, "too many connections", close=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - Protocol's
+        self._receiver.connections.discard(self)
+        self._transport = None
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(400, "no upgrade here", close=True)
+        except httptools.HttpParserError:
+            self._refuse(400, "not an HTTP request", close=True)
+
+    def on_message_begin(self) -> None:
+        self._begin()
+
+    def on_url(self, part: bytes) -> None:
+        self._url += part
+        self._count_head(len(part))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.lower()] = value
+        self._count_head(len(name) + len(value))
+
+    def _count_head(self, size: int) -> None:
+        self._headers_bytes += size
+        if self._headers_bytes > HEADERS_MAX_BYTES:
+            self._refuse(431, "header fields too large", close=True)
+
+    def on_headers_complete(self) -> None:
+        length = self._headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self._receiver.body_max_bytes:
+            self._refuse(413, "body too large", close=True)
+        elif self._headers.get(b"expect", b"").lower() == b"100-continue" and self._transport:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, data: bytes) -> None:
+        if self._answered:
+            return
+        if len(self._body) + len(data) > self._receiver.body_max_bytes:
+            self._body.clear()
+            self._refuse(413, "body too large", close=True)
+        else:
+            self._body += data
+
+    def on_message_complete(self) -> None:
+        if self._answered:
+            return
+        signal = _SIGNALS.get(self._url.partition(b"?")[0])
+        media_type = self._headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if signal is None:
+            self._refuse(404, "no such signal")
+        elif self._parser.get_method() != b"POST":
+            self._refuse(405, "only POST")
+        elif media_type not in {_PROTOBUF, _JSON}:
+            self._refuse(415, "neither protobuf nor JSON")
+        else:
+            self._accept(signal, is_json=media_type == _JSON)
+
+    def _accept(self, signal: str, *, is_json: bool) -> None:
+        encoding = self._headers.get(b"content-encoding", b"identity").strip().lower()
+        if encoding not in {b"identity", b"gzip", b""}:
+            self._refuse(415, "unknown content encoding")
+            return
+        try:
+            body = bytes(self._body)
+            if encoding == b"gzip":
+                body = _gunzip(body, self._receiver.body_max_bytes)
+            rejected = self._receiver.accept(signal, body, is_json=is_json)
+        except OverflowError:
+            self._refuse(413, "body too large after decompression")
+        except (InvalidOtlpError, zlib.error) as error:
+            self._refuse(400, str(error))
+        else:
+            self._receiver.requests += 1
+            self._answer(200, _success(signal, rejected, is_json=is_json), is_json=is_json)
+
+    def _refuse(self, status: int, message: str, *, close: bool = False) -> None:
+        if self._answered:
+            return
+        self._receiver.refused += 1
+        is_json = self._headers.get(b"content-type", b"").lower().startswith(_JSON)
+        if is_json:
+            body = msgspec.json.encode({"message": message})
+        else:  # google.rpc.Status{2: message}
+            text = message.encode()
+            body = b"\x12" + varint(len(text)) + text
+        self._answer(status, body, is_json=is_json, close=close)
+
+    def _answer(self, status: int, body: bytes, *, is_json: bool, close: bool = False) -> None:
+        self._answered = True
+        if self._transport is None:
+            return
+        allow = b"Allow: POST\r\n" if status == 405 else b""  # noqa: PLR2004
+        closing = close or not self._parser.should_keep_alive()
+        self._transport.write(
+            b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s%s\r\n%s"
+            % (
+                status, _REASONS[status], _JSON if is_json else _PROTOBUF, len(body), allow,
+                b"Connection: close\r\n" if closing else b"", body,
+            )
+        )  # fmt: skip
+        if closing:
+            self._transport.close()
+
+
+def _success(signal: str, rejected: int, *, is_json: bool) -> bytes:
+    """Write an Export…ServiceResponse; rejected items make it a partial success."""
+    if not rejected or signal not in _REJECTED_MEMBER:
+        return b"{}" if is_json else b""
+    if is_json:
+        partial = {_REJECTED_MEMBER[signal]: str(rejected), "errorMessage": "the store is full"}
+        return msgspec.json.encode({"partialSuccess": partial})
+    text = b"the store is full"
+    partial_success = b"\x08" + varint(rejected) + b"\x12" + varint(len(text)) + text
+    return b"\x0a" + varint(len(partial_success)) + partial_success
+
+
+def _gunzip(body: bytes, max_bytes: int) -> bytes:
+    """Decompress at most *max_bytes*.
+
+    Raises:
+        OverflowError: There is more.
+        zlib.error: It is not one whole gzip member.
+    """
+    unpacker = zlib.decompressobj(wbits=31)
+    unpacked = unpacker.decompress(body, max_bytes + 1)
+    if len(unpacked) > max_bytes:
+        raise OverflowError
+    if not unpacker.eof or unpacker.unused_data:
+        raise zlib.error("not one whole gzip member")
+    return unpacked

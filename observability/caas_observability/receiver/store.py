@@ -1,0 +1,207 @@
+"""The spans and log records of a run, bounded, by trace, and written as OTLP/JSON lines."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from caas_observability.receiver.records import ReceivedLog, ReceivedSpan
+from caas_observability.redaction import Redactor
+
+RECORDS_MAX = 500_000
+
+_KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
+_STATUSES = {"ok": 1, "error": 2}
+_SEVERITIES = {"debug": 5, "info": 9, "warning": 13, "error": 17, "critical": 21}
+_INT64_LIMIT = 1 << 63
+
+Record = TypeVar("Record", ReceivedSpan, ReceivedLog)
+_Key = tuple[str, str, str]  # trace id, service, span kind
+
+
+class TelemetryStore:
+    """Keeps what arrives until `RECORDS_MAX` records, then refuses more.
+
+    Attributes:
+        spans: In order of arrival.
+        logs: In order of arrival, those without a trace included.
+        metrics: How many metrics arrived; they are not kept.
+        rejected: How many spans and log records found the store full.
+    """
+
+    def __init__(self, max_records: int = RECORDS_MAX) -> None:
+        self._max_records = max_records
+        self._spans_by_trace: dict[str, list[ReceivedSpan]] = defaultdict(list)
+        self._logs_by_trace: dict[str, list[ReceivedLog]] = defaultdict(list)
+        self._waiting: dict[_Key, list[asyncio.Future[ReceivedSpan]]] = {}
+        self.spans: list[ReceivedSpan] = []
+        self.logs: list[ReceivedLog] = []
+        self.metrics: Counter[str] = Counter()
+        self.rejected = 0
+
+    def add_spans(self, spans: Sequence[ReceivedSpan]) -> int:
+        """Keep *spans* and tell whoever waits for one; return how many did not fit."""
+        kept = spans[: self._room()]
+        for span in kept:
+            self.spans.append(span)
+            self._spans_by_trace[span.trace_id].append(span)
+            for waiting in self._waiting.pop((span.trace_id, span.service, span.kind), ()):
+                if not waiting.done():
+                    waiting.set_result(span)
+        self.rejected += len(spans) - len(kept)
+        return len(spans) - len(kept)
+
+    def add_logs(self, logs: Sequence[ReceivedLog]) -> int:
+        """Keep *logs*; return how many did not fit."""
+        kept = logs[: self._room()]
+        for log in kept:
+            self.logs.append(log)
+            if log.trace_id:
+                self._logs_by_trace[log.trace_id].append(log)
+        self.rejected += len(logs) - len(kept)
+        return len(logs) - len(kept)
+
+    def _room(self) -> int:
+        return max(0, self._max_records - len(self.spans) - len(self.logs))
+
+    def spans_of(self, trace_id: str) -> Sequence[ReceivedSpan]:
+        """Return the spans of one trace, in order of arrival."""
+        return self._spans_by_trace.get(trace_id, ())
+
+    def logs_of(self, trace_id: str) -> Sequence[ReceivedLog]:
+        """Return the log records of one trace, in order of arrival."""
+        return self._logs_by_trace.get(trace_id, ())
+
+    async def wait_for_span(
+        self, trace_id: str, service: str, *, kind: str = "server", timeout_s: float
+    ) -> ReceivedSpan:
+        """Return the first span of that trace, service and kind, waiting until it is there.
+
+        Raises:
+            TimeoutError: It did not arrive within *timeout_s* seconds.
+        """
+        for span in self.spans_of(trace_id):
+            if span.service == service and span.kind == kind:
+                return span
+        key = (trace_id, service, kind)
+        arrival: asyncio.Future[ReceivedSpan] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(arrival)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await arrival
+        finally:
+            others = [w for w in self._waiting.get(key, ()) if w is not arrival]
+            if others:
+                self._waiting[key] = others
+            else:
+                self._waiting.pop(key, None)
+
+    def write_jsonl(self, path: Path, redactor: Redactor | None = None) -> int:
+        """Write everything as OTLP/JSON lines to *path*, redacted; return the number of lines."""
+        redactor = redactor or Redactor()
+        count = 0
+        with path.open("wb") as file:
+            for line in self._lines(redactor):
+                file.write(msgspec.json.encode(line, enc_hook=str) + b"\n")
+                count += 1
+        return count
+
+    def _lines(self, redactor: Redactor) -> Iterator[dict[str, Any]]:
+        for resource, scope, spans in _groups(self.spans):
+            group = {"scope": {"name": scope}, "spans": [_span(s, redactor) for s in spans]}
+            yield {"resourceSpans": [{**_resource(resource, redactor), "scopeSpans": [group]}]}
+        for resource, scope, logs in _groups(self.logs):
+            group = {"scope": {"name": scope}, "logRecords": [_log(r, redactor) for r in logs]}
+            yield {"resourceLogs": [{**_resource(resource, redactor), "scopeLogs": [group]}]}
+
+
+def _groups(
+    records: Iterable[Record],
+) -> Iterator[tuple[Mapping[str, Any], str, list[Record]]]:
+    """Yield runs of records that share a resource and a scope, in order of arrival."""
+    key: Callable[[Record], Hashable] = lambda record: (id(record.resource), record.scope)  # noqa: E731
+    for _, run in groupby(records, key):
+        group = list(run)
+        yield group[0].resource, group[0].scope, group
+
+
+def _resource(members: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
+    return {"resource": {"attributes": _attributes(members, redactor)}}
+
+
+def _span(span: ReceivedSpan, redactor: Redactor) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "traceId": span.trace_id,
+        "spanId": span.span_id,
+        "parentSpanId": span.parent_span_id,
+        "traceState": redactor.text(span.tracestate),
+        "name": redactor.text(span.name),
+        "kind": _KINDS.get(span.kind, 0),
+        "startTimeUnixNano": str(span.start_ns),
+        "endTimeUnixNano": str(span.end_ns),
+        "attributes": _attributes(span.attributes, redactor),
+        "events": [
+            {
+                "timeUnixNano": str(event.time_ns),
+                "name": redactor.text(event.name),
+                "attributes": _attributes(event.attributes, redactor),
+            }
+            for event in span.events
+        ],
+        "links": [
+            {
+                "traceId": link.trace_id,
+                "spanId": link.span_id,
+                "attributes": _attributes(link.attributes, redactor),
+            }
+            for link in span.links
+        ],
+        "status": {
+            "code": _STATUSES.get(span.status, 0),
+            "message": redactor.text(span.status_message),
+        },
+    }
+    return line
+
+
+def _log(log: ReceivedLog, redactor: Redactor) -> dict[str, Any]:
+    return {
+        "timeUnixNano": str(log.time_ns),
+        "severityNumber": _SEVERITIES.get(log.level, 9),
+        "severityText": log.level.upper(),
+        "body": {"stringValue": redactor.text(log.message)},
+        "attributes": _attributes(log.attributes, redactor),
+        "traceId": log.trace_id,
+        "spanId": log.span_id,
+    }
+
+
+def _attributes(members: Mapping[str, Any], redactor: Redactor) -> list[dict[str, Any]]:
+    redacted = redactor.json(dict(members))
+    return [{"key": key, "value": _any_value(value)} for key, value in redacted.items()]
+
+
+def _any_value(value: Any) -> dict[str, Any]:
+    """Write one value as OTLP/JSON's AnyValue; 64-bit integers are text there."""
+    member: dict[str, Any]
+    match value:
+        case None:
+            member = {}
+        case bool():
+            member = {"boolValue": value}
+        case int() if -_INT64_LIMIT <= value < _INT64_LIMIT:
+            member = {"intValue": str(value)}
+        case float():
+            member = {"doubleValue": value}
+        case list() | tuple():
+            member = {"arrayValue": {"values": [_any_value(item) for item in value]}}
+        case dict():
+            pairs = [{"key": str(k), "value": _any_value(v)} for k, v in value.items()]
+            member = {"kvlistValue": {"values": pairs}}
+        case _:
+            member = {"stringValue": str(value)}
+    return member

@@ -1,0 +1,4 @@
+"""Calls to other services: client, circuit breaker, deadlines.
+
+What is asked of one service in particular stays with the caller, in its `clients`.
+"""

@@ -1,0 +1,118 @@
+"""Redis (or Valkey) clients: safe defaults, client spans, and a probe for readiness."""
+
+from collections.abc import Awaitable
+from typing import Any, TypeVar, cast
+
+import redis.asyncio
+import redis.exceptions
+from redis.asyncio.client import Pipeline
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+
+from caas.runtime.calls.time_limit import TimeLimit
+from caas_observability.setup.context import current_scope
+from caas_observability.setup.tracing import start_span
+
+CONNECT_MAX_S = 2.0
+SOCKET_MAX_S = 5.0
+RETRIES_MAX = 2
+RETRY_DELAY_MIN_S = 0.02
+RETRY_DELAY_MAX_S = 0.25
+HEALTH_CHECK_EVERY_S = 15
+POOL_MAX_CONNECTIONS = 256
+COMMAND_MAX_S = 2.0
+"""A command's whole time. The driver's own limits are for one read or connection attempt and add
+up with its repeats and health checks to most of a minute, for which every caller would wait."""
+
+T = TypeVar("T")
+
+
+class Redis(redis.asyncio.Redis):
+    """`redis.asyncio.Redis` that bounds each command, and records it as a client span.
+
+    Only commands of recorded requests are recorded, and none lasts over `COMMAND_MAX_S`.
+
+    Arguments never reach a span: they hold keys, tokens and passwords.
+    """
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run one command; raise the driver's `TimeoutError` after `COMMAND_MAX_S`."""
+        scope = current_scope()
+        if scope is None or not scope.sampled:
+            return await _bounded(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
+        command = str(args[0])
+        with start_span(command, kind="client") as span:
+            if span.recording:
+                span.set_many(span_attributes(self.connection_pool, command))
+            return await _bounded(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "TracedPipeline":  # noqa: FBT001, FBT002 - the driver's own signature
+        """Return a pipeline that records one span for all its commands."""
+        return TracedPipeline(
+            self.connection_pool, self.response_callbacks, transaction, shard_hint
+        )
+
+
+class TracedPipeline(Pipeline):
+    """A pipeline that is one client span."""
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002 - the driver's own signature
+        """Send everything queued; return the answers in order."""
+        scope = current_scope()
+        if scope is None or not scope.sampled:
+            return await _bounded(super().execute(raise_on_error))
+        name = "MULTI" if self.is_transaction else "PIPELINE"
+        with start_span(name, kind="client") as span:
+            if span.recording:
+                span.set_many(span_attributes(self.connection_pool, name))
+                span.set("db.operation.batch.size", len(self.command_stack))
+            return await _bounded(super().execute(raise_on_error))
+
+
+async def _bounded(answer: Awaitable[T]) -> T:
+    try:
+        async with TimeLimit(COMMAND_MAX_S):
+            return await answer
+    except TimeoutError:
+        raise redis.exceptions.TimeoutError("no answer in time") from None
+
+
+def span_attributes(pool: Any, command: str) -> dict[str, Any]:
+    """Describe a command by the database semantic conventions."""
+    where = pool.connection_kwargs
+    return {
+        "db.system.name": "redis",
+        "db.operation.name": command,
+        "db.namespace": str(where.get("db", 0)),
+        "server.address": where.get("host", where.get("path", "")),
+        "server.port": where.get("port"),
+    }
+
+
+def open_redis(url: str, *, client_name: str, decode_responses: bool = False) -> Redis:
+    """Return a client with bounded waits and few, jittered retries; it connects on first use.
+
+    Call it in the lifespan, never before a fork. What *url* itself says wins over the defaults.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`; credentials in it are never logged.
+        client_name: Shown by CLIENT LIST.
+        decode_responses: Whether answers are text; bytes are faster.
+    """
+    backoff = ExponentialWithJitterBackoff(base=RETRY_DELAY_MIN_S, cap=RETRY_DELAY_MAX_S)
+    client = Redis.from_url(
+        url,
+        client_name=client_name,
+        decode_responses=decode_responses,
+        socket_connect_timeout=CONNECT_MAX_S,
+        socket_timeout=SOCKET_MAX_S,
+        retry=Retry(backoff, RETRIES_MAX),
+        health_check_interval=HEALTH_CHECK_EVERY_S,
+        max_connections=POOL_MAX_CONNECTIONS,
+    )
+    return cast("Redis", client)
+
+
+async def ping_redis(client: redis.asyncio.Redis) -> None:
+    """Raise when the server doesn't answer."""
+    await client.ping()
