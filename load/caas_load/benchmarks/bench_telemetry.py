@@ -22,7 +22,7 @@ from caas_load.measuring.sampling import sample
 PATH = "/v1/ping"
 MODES = ("off", "unsampled", "sampled")
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"
-EDGE = "caas.testing.ping_service:create_app"
+EDGE = "caas.testing.http.ping_service:create_app"
 BARE = "caas_load.contestants.telemetry_apps:create_bare"
 TRACED = "caas_load.contestants.telemetry_apps:create_traced"
 LOSS_MAX_SHARE = 0.01

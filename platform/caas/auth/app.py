@@ -14,18 +14,18 @@ from litestar.di import Provide
 from caas.auth.ports import LoginLimiter
 from caas.auth.routes import clients, internal, jwks, sdk, users
 from caas.auth.routes.introspection import INTROSPECTION, introspection
-from caas.auth.service.account_keys import AccountKeys
 from caas.auth.service.accounts import Accounts
-from caas.auth.service.checks import Checks
-from caas.auth.service.endings import RELAY_INTERVAL_S, Endings
-from caas.auth.service.key_check import KeyCheck
-from caas.auth.service.key_uses import FLUSH_INTERVAL_S, KeyUses
-from caas.auth.service.named_keys import NamedKeys
+from caas.auth.service.keys.account import AccountKeys
+from caas.auth.service.keys.check import KeyCheck
+from caas.auth.service.keys.named import NamedKeys
+from caas.auth.service.keys.uses import FLUSH_INTERVAL_S, KeyUses
 from caas.auth.service.passwords import ArgonHasher
 from caas.auth.service.profiles import Profiles
-from caas.auth.service.sdk_sessions import SdkSessions
 from caas.auth.service.services import AuthServices
-from caas.auth.service.signing import RELOAD_INTERVAL_S, SigningKeys
+from caas.auth.service.sessions.checks import Checks
+from caas.auth.service.sessions.endings import RELAY_INTERVAL_S, Endings
+from caas.auth.service.sessions.sdk import SdkSessions
+from caas.auth.service.sessions.signing import RELOAD_INTERVAL_S, SigningKeys
 from caas.auth.service.tenants import Tenants
 from caas.auth.service.whitelists import Whitelists
 from caas.auth.settings import SERVICE, AuthSettings
@@ -36,14 +36,14 @@ from caas.auth.store.login_limits import LoginLimits, RedisLoginLimiter
 from caas.auth.store.sessions import MongoSessionStore
 from caas.auth.store.signing_keys import MongoSigningKeyStore
 from caas.auth.store.users import MongoUserStore
-from caas.contracts.auth import RevocationEvent, SigningKeysChanged
+from caas.contracts.auth.identity import RevocationEvent, SigningKeysChanged
 from caas.kernel.clock import Clock, SystemClock
 from caas.kernel.errors import UnavailableError
 from caas.runtime.data.mongo import open_mongo, ping_mongo
 from caas.runtime.data.redis import open_redis, ping_redis
 from caas.runtime.http.app import create_service_app
-from caas.runtime.http.edge.fast import FastHandler
 from caas.runtime.http.edge.layer import Edge
+from caas.runtime.http.fast import FastHandler
 from caas.runtime.http.idempotency import Idempotency
 from caas.runtime.identity.revocation import RevocationFeed, RevocationLog, RevocationPublisher
 from caas.runtime.identity.service_secret import ServiceSecret

@@ -11,8 +11,8 @@ from caas.auth.domain.keys import KeyPlace, NamedKey, StoredKey
 from caas.auth.domain.sessions import Issue, Session
 from caas.auth.domain.signing import SigningKey
 from caas.auth.domain.users import User, UserData
-from caas.contracts.auth import Claims, RevocationEvent, TokenType
-from caas.contracts.auth_api import Preference
+from caas.contracts.auth.api import Preference
+from caas.contracts.auth.identity import Claims, RevocationEvent, TokenType
 from caas.kernel.ids import ApiKeyId, ClientId, SessionId, TenantId, UserId
 
 Whitelist = Literal["ip_whitelist", "origin_whitelist"]

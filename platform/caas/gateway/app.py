@@ -11,7 +11,8 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from caas.contracts.auth import (
+from caas.contracts.auth.api import Plan
+from caas.contracts.auth.identity import (
     JWKS_PATH,
     Jwks,
     PublicJwk,
@@ -19,7 +20,6 @@ from caas.contracts.auth import (
     SigningKeysChanged,
     TenantChanged,
 )
-from caas.contracts.auth_api import Plan
 from caas.gateway.clients import AuthClient, Upstream
 from caas.gateway.ports import AuthService
 from caas.gateway.routes.admission import Admission, provide_principal
@@ -41,8 +41,8 @@ from caas.runtime.calls.client import ClientLimits, HttpClient
 from caas.runtime.data.mongo import open_mongo, ping_mongo
 from caas.runtime.data.redis import open_redis, ping_redis
 from caas.runtime.http.app import create_service_app
-from caas.runtime.http.edge.fast import FastRequest, FastResponse
 from caas.runtime.http.edge.layer import Edge
+from caas.runtime.http.fast import FastRequest, FastResponse
 from caas.runtime.http.idempotency import Idempotency
 from caas.runtime.identity.revocation import RevocationFeed, RevocationLog
 from caas.runtime.identity.tokens import KeySet, TokenVerifier

@@ -7,8 +7,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from caas.contracts.auth_api import SdkSession
-from caas.contracts.auth_internal import (
+from caas.contracts.auth.api import SdkSession
+from caas.contracts.auth.internal import (
     INTERNAL_PREFIX,
     AppToken,
     KeyClient,

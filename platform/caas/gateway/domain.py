@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-from caas.contracts.auth_api import Plan
+from caas.contracts.auth.api import Plan
 from caas.gateway.errors import (
     AdministrationReservedError,
     PermissionMissingError,

@@ -6,9 +6,9 @@ Implementations translate their driver's exceptions: what can't be reached is `U
 from collections.abc import Mapping
 from typing import Protocol
 
-from caas.contracts.auth import Claims, TokenType
-from caas.contracts.auth_api import SdkSession
-from caas.contracts.auth_internal import (
+from caas.contracts.auth.api import SdkSession
+from caas.contracts.auth.identity import Claims, TokenType
+from caas.contracts.auth.internal import (
     AppToken,
     KeyClient,
     KeyPage,

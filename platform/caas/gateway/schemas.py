@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType, structs
 
-from caas.contracts.auth_api import CompanyName, ExternalId, Metadata, Plan
-from caas.contracts.auth_internal import (
+from caas.contracts.auth.api import CompanyName, ExternalId, Metadata, Plan
+from caas.contracts.auth.internal import (
     SCOPES_MAX,
     Credential,
     KeyName,

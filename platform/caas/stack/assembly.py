@@ -9,8 +9,8 @@ from typing import Literal
 import msgspec
 
 from caas.contracts.services import ServiceSpec
-from caas.stack.secret_store import StackSecrets
 from caas.stack.settings import StackSettings
+from caas.stack.state.secrets import StackSecrets
 from caas.stack.supervisor.ports import listen, port_of
 
 ASSISTANT_PROFILE = "assistant"

@@ -182,7 +182,7 @@ def down(*, state_dir: Path | None, as_json: bool) -> None:
 
 
 def _state(path: Path | None) -> Any:
-    from caas.stack.state import StateDir  # noqa: PLC0415
+    from caas.stack.state.directory import StateDir  # noqa: PLC0415
 
     return StateDir(path or Path(DEFAULT_STATE_DIR))
 

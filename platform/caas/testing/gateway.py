@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from caas.contracts.auth import CLIENT_PERMISSIONS
-from caas.contracts.auth_api import Plan, SdkSession, SessionUser
-from caas.contracts.auth_internal import (
+from caas.contracts.auth.api import Plan, SdkSession, SessionUser
+from caas.contracts.auth.identity import CLIENT_PERMISSIONS
+from caas.contracts.auth.internal import (
     AppToken,
     KeyClient,
     KeyPage,

@@ -141,7 +141,7 @@ def revocation_ignored() -> None:
 def reuse_accepted() -> None:
     """An old refresh token is taken for the newest."""
     presented = part("caas.auth.domain.sessions:Presented")
-    sdk_sessions = part("caas.auth.service.sdk_sessions")
+    sdk_sessions = part("caas.auth.service.sessions.sdk")
 
     sdk_sessions.judge = lambda *_, **__: presented.JUST_REPLACED
 
@@ -159,7 +159,7 @@ def signature_unchecked() -> None:
 
 def whitelist_ignored() -> None:
     """A key may be used from anywhere, whatever its owner listed."""
-    key_check = part("caas.auth.service.key_check")
+    key_check = part("caas.auth.service.keys.check")
 
     key_check.address_allowed = lambda *_: True
 

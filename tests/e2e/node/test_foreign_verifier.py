@@ -7,7 +7,7 @@ import anyio.to_thread
 import msgspec
 import pytest
 
-from caas.testing.auth_instance import start_instance
+from caas.testing.auth.instance import start_instance
 
 pytestmark = [pytest.mark.node, pytest.mark.e2e]
 VERIFIER = Path(__file__).with_name("verify_token.mjs")

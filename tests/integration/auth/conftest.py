@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from caas.kernel.ids import new_id
-from caas.testing.auth_instance import Instance, start_instance
+from caas.testing.auth.instance import Instance, start_instance
 
 
 @pytest.fixture(scope="module")

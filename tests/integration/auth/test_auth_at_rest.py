@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from caas.kernel.ids import new_id
 from caas.runtime.data.mongo import open_mongo
-from caas.testing.auth_instance import PASSWORD, PEPPER, SECRET, Instance, start_instance
+from caas.testing.auth.instance import PASSWORD, PEPPER, SECRET, Instance, start_instance
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 

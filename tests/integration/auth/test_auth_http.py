@@ -9,8 +9,8 @@ import pytest
 
 from caas.auth.app import create_app
 from caas.kernel.ids import new_id
-from caas.testing.auth_instance import PASSWORD, PEPPER, SECRET, Answer, Instance, token_part
-from caas.testing.serving import serving
+from caas.testing.auth.instance import PASSWORD, PEPPER, SECRET, Answer, Instance, token_part
+from caas.testing.http.serving import serving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 

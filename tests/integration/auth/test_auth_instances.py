@@ -10,7 +10,7 @@ from caas.kernel.clock import SystemClock, rfc3339
 from caas.kernel.ids import new_id
 from caas.runtime.data.redis import open_redis
 from caas.runtime.identity.revocation import RevocationFeed, RevocationLog
-from caas.testing.auth_instance import PASSWORD, Answer, Instance, token_part
+from caas.testing.auth.instance import PASSWORD, Answer, Instance, token_part
 from caas.testing.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]

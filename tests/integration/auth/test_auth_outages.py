@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from caas.contracts.auth import REVOCATION_STREAM
+from caas.contracts.auth.identity import REVOCATION_STREAM
 from caas.kernel.clock import SystemClock
 from caas.runtime.data.redis import open_redis
 from caas.stack.servers.embedded import EmbeddedRedis
-from caas.testing.auth_instance import Answer, start_instance
+from caas.testing.auth.instance import Answer, start_instance
 from caas.testing.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]

@@ -3,7 +3,7 @@
 import pytest
 
 from caas.kernel.ids import new_id
-from caas.testing.auth_instance import Instance
+from caas.testing.auth.instance import Instance
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 

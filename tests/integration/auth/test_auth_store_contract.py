@@ -26,10 +26,10 @@ from caas.auth.store.keys import MongoKeyUseStore, MongoNamedKeyStore
 from caas.auth.store.sessions import MongoSessionStore
 from caas.auth.store.signing_keys import MongoSigningKeyStore
 from caas.auth.store.users import MongoUserStore
-from caas.contracts.auth_api import Preference
+from caas.contracts.auth.api import Preference
 from caas.kernel.ids import ApiKeyId, ClientId, SessionId, TenantId, UserId, new_id
 from caas.runtime.data.mongo import open_mongo
-from caas.testing.auth_stores import (
+from caas.testing.auth.stores import (
     MemoryClientStore,
     MemoryKeyUseStore,
     MemoryNamedKeyStore,

@@ -14,8 +14,8 @@ from caas.gateway.app import create_app as create_gateway
 from caas.kernel.ids import new_id
 from caas.runtime.calls.client import ClientLimits, Fetched, HttpClient
 from caas.stack.servers.embedded import free_port as find_free_port
+from caas.testing.http.serving import serving
 from caas.testing.patience import PATIENCE_S
-from caas.testing.serving import serving
 
 PASSWORD = "Test1234!@#$"
 

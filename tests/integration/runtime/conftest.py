@@ -17,11 +17,11 @@ from caas.contracts.services import ServiceSpec
 from caas.kernel import wire
 from caas.kernel.errors import ConflictError, ForbiddenError, UnauthenticatedError
 from caas.runtime.http.app import create_service_app
-from caas.runtime.http.edge.fast import FastRequest, FastResponse
 from caas.runtime.http.edge.layer import Edge
+from caas.runtime.http.fast import FastRequest, FastResponse
 from caas.runtime.http.operations import BEARER, operation
+from caas.testing.http.serving import serving
 from caas.testing.patience import PATIENCE_S
-from caas.testing.serving import serving
 
 SPEC = ServiceSpec(name="demo", app="", seed_port=1, profiles=(), url_env="DEMO_URL")
 SECRET = "service-secret-of-the-tests"

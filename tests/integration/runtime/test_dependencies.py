@@ -14,7 +14,7 @@ from caas.runtime.data.mongo import open_mongo, ping_mongo
 from caas.runtime.data.outages import translate_errors
 from caas.runtime.data.redis import Redis, open_redis, ping_redis
 from caas.runtime.http.operations import operation
-from caas.testing.serving import serving
+from caas.testing.http.serving import serving
 from caas_observability.setup import tracing
 from caas_observability.setup.sampling import Sampler
 from caas_observability.setup.signals import SignalQueue

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from caas.runtime.http.edge.fast import FastRequest, FastResponse
+from caas.runtime.http.fast import FastRequest, FastResponse
+from caas.testing.http.serving import serving
 from caas.testing.patience import PATIENCE_S
-from caas.testing.serving import serving
 from caas_observability.setup import logs, tracing
 from caas_observability.setup.sampling import Sampler
 from caas_observability.setup.signals import SignalQueue

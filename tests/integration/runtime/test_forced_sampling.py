@@ -29,7 +29,12 @@ async def ping_service(log: Path, **environ: str) -> AsyncIterator[str]:
     port = free_port()
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "caas.runtime.server", "caas.testing.ping_service:create_app"),
+            *(
+                sys.executable,
+                "-m",
+                "caas.runtime.server",
+                "caas.testing.http.ping_service:create_app",
+            ),
             *("--port", str(port)),
             env={**os.environ, **environ},
             stdout=output,

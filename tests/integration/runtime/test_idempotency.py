@@ -12,12 +12,12 @@ from caas.kernel.ids import new_id
 from caas.runtime.data.outages import translate_errors
 from caas.runtime.data.redis import Redis, open_redis
 from caas.runtime.http import idempotency as module
-from caas.runtime.http.edge.fast import FastRequest
-from caas.runtime.http.edge.peers import PeerTrust
+from caas.runtime.http.fast import FastRequest
 from caas.runtime.http.idempotency import Idempotency
 from caas.runtime.http.problems import RefusalError
+from caas.runtime.identity.peers import PeerTrust
+from caas.testing.http.serving import serving
 from caas.testing.patience import PATIENCE_S
-from caas.testing.serving import serving
 from caas_observability.setup.tracing import Span
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]

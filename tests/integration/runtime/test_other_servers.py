@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from caas.stack.supervisor.ports import listen
+from caas.testing.http.serving import serving
 from caas.testing.patience import PATIENCE_S
-from caas.testing.serving import serving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
@@ -76,7 +76,7 @@ async def test_the_command_line_serves_and_stops(wire_to: Any) -> None:
     port = free.getsockname()[1]
     free.close()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "caas.runtime.server", "caas.testing.ping_service:create_app"),
+        *(sys.executable, "-m", "caas.runtime.server", "caas.testing.http.ping_service:create_app"),
         *("--port", str(port)),
         env={**os.environ, "CAAS_ENVIRONMENT": "development", "OTEL_EXPORTER_OTLP_ENDPOINT": ""},
         stdout=asyncio.subprocess.DEVNULL,

@@ -10,7 +10,7 @@ import pytest
 from caas.stack.processes import record_of, wait_gone
 from caas.stack.servers.embedded import EmbeddedMongo, free_port
 from caas.testing.patience import PATIENCE_S
-from caas.testing.stack_runner import StackRunner
+from caas.testing.stack.runner import StackRunner
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from caas.testing.stack_runner import StackRunner, ask, until
+from caas.testing.stack.runner import StackRunner, ask, until
 
 pytestmark = pytest.mark.integration
 

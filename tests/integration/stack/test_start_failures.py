@@ -13,7 +13,7 @@ import pytest
 
 from caas.stack.servers.embedded import EmbeddedMongo, free_port
 from caas.testing.patience import growing
-from caas.testing.stack_runner import StackRunner
+from caas.testing.stack.runner import StackRunner
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ import redis
 
 from caas.stack.processes import is_alive, record_of, wait_gone
 from caas.testing.patience import PATIENCE_S
-from caas.testing.stack_runner import StackRunner, ask, until
+from caas.testing.stack.runner import StackRunner, ask, until
 
 pytestmark = pytest.mark.integration
 
@@ -217,7 +217,7 @@ def test_patches_made_before_the_command_reach_the_services(
     """A script that breaks the platform on purpose relies on it."""
     script = tmp_path / "break.py"
     script.write_text(
-        "from caas.testing import echo_service, echo_stack\n"
+        "from caas.testing.stack import echo_service, echo_stack\n"
         "echo_service._answer = lambda path: (200, {'patched': path})\n"
         "echo_stack.main()\n"
     )

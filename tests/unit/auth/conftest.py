@@ -7,10 +7,10 @@ import pytest
 from caas.auth.domain.sessions import Device
 from caas.auth.domain.users import UserData
 from caas.auth.service.accounts import Registered
-from caas.auth.service.sdk_sessions import Caller, Opened
 from caas.auth.service.services import AuthServices
-from caas.testing.auth import FakeAuth
-from caas.testing.issuer import Issuer
+from caas.auth.service.sessions.sdk import Caller, Opened
+from caas.testing.auth.issuer import Issuer
+from caas.testing.auth.use_cases import FakeAuth
 
 Register = Callable[..., Awaitable[Registered]]
 OpenSession = Callable[..., Awaitable[Opened]]

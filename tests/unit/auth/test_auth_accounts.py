@@ -12,7 +12,7 @@ from caas.auth.errors import (
     TooManyAttemptsError,
 )
 from caas.auth.service.services import AuthServices
-from caas.testing.auth import FakeAuth
+from caas.testing.auth.use_cases import FakeAuth
 
 pytestmark = pytest.mark.anyio
 

@@ -24,9 +24,9 @@ from caas.auth.errors import (
     PermissionMissingError,
     ScopesExceededError,
 )
-from caas.auth.service.key_uses import PENDING_MAX
+from caas.auth.service.keys.uses import PENDING_MAX
 from caas.auth.service.services import AuthServices
-from caas.contracts.auth import (
+from caas.contracts.auth.identity import (
     CLIENT_PERMISSIONS,
     READ_SCOPES,
     USER_PERMISSIONS,
@@ -36,7 +36,7 @@ from caas.contracts.auth import (
 )
 from caas.kernel.errors import UnavailableError
 from caas.kernel.ids import ApiKeyId, ClientId, TenantId, new_id
-from caas.testing.auth import PEPPER, FakeAuth
+from caas.testing.auth.use_cases import PEPPER, FakeAuth
 
 pytestmark = pytest.mark.anyio
 

@@ -9,10 +9,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from caas.auth.domain.sessions import REUSE_GRACE_MS, Device
 from caas.auth.domain.users import UserData
 from caas.auth.errors import RefreshTokenInvalidError
-from caas.auth.service.sdk_sessions import Caller
-from caas.contracts.auth import REFRESH_TTL_S
+from caas.auth.service.sessions.sdk import Caller
+from caas.contracts.auth.identity import REFRESH_TTL_S
 from caas.runtime.identity.tokens import InvalidTokenError, SessionInvalidError
-from caas.testing.auth import FakeAuth
+from caas.testing.auth.use_cases import FakeAuth
 
 
 class RefreshFamily(RuleBasedStateMachine):

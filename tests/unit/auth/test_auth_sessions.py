@@ -19,13 +19,13 @@ from caas.auth.errors import (
     SessionNotFoundError,
     TokenRefusedError,
 )
-from caas.auth.service.sdk_sessions import Caller, Opened
 from caas.auth.service.services import AuthServices
-from caas.contracts.auth import ACCESS_TTL_S, REFRESH_TTL_S, SessionsRevoked
+from caas.auth.service.sessions.sdk import Caller, Opened
+from caas.contracts.auth.identity import ACCESS_TTL_S, REFRESH_TTL_S, SessionsRevoked
 from caas.kernel.errors import UnavailableError
 from caas.kernel.ids import SessionId, TenantId, UserId, new_id
 from caas.runtime.identity.tokens import InvalidTokenError, SessionInvalidError
-from caas.testing.auth import FakeAuth
+from caas.testing.auth.use_cases import FakeAuth
 
 pytestmark = pytest.mark.anyio
 

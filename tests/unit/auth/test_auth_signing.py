@@ -9,12 +9,12 @@ from caas.auth.domain.signing import forgotten_at_ms
 from caas.auth.errors import RotationTooSoonError
 from caas.auth.service.passwords import WAITING_MAX, ArgonHasher, OverloadedError
 from caas.auth.service.services import AuthServices
-from caas.auth.service.signing import SigningKeys
+from caas.auth.service.sessions.signing import SigningKeys
 from caas.auth.settings import AuthSettings
-from caas.contracts.auth import SigningKeysChanged
+from caas.contracts.auth.identity import SigningKeysChanged
 from caas.kernel.errors import UnavailableError
 from caas.runtime.settings import SettingsError
-from caas.testing.auth import PEPPER, FakeAuth
+from caas.testing.auth.use_cases import PEPPER, FakeAuth
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caas.contracts.auth import AUDIENCE, ISSUER
+from caas.contracts.auth.identity import AUDIENCE, ISSUER
 from caas.runtime.identity.tokens import (
     CLOCK_LEEWAY_S,
     TOKEN_MAX_BYTES,
@@ -23,7 +23,7 @@ from caas.runtime.identity.tokens import (
     b64url,
     b64url_decode,
 )
-from caas.testing.issuer import GOOD_HEADER, KID, Issuer, to_json
+from caas.testing.auth.issuer import GOOD_HEADER, KID, Issuer, to_json
 
 pytestmark = pytest.mark.anyio
 

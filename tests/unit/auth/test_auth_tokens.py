@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caas.contracts.auth import AUDIENCE, ISSUER, Claims, PublicJwk
+from caas.contracts.auth.identity import AUDIENCE, ISSUER, Claims, PublicJwk
 from caas.kernel.errors import UnavailableError
 from caas.runtime.identity.revocation import (
     DEAF_AFTER_S,
@@ -26,7 +26,7 @@ from caas.runtime.identity.tokens import (
     SessionInvalidError,
     TokenVerifier,
 )
-from caas.testing.issuer import GOOD_HEADER, Issuer
+from caas.testing.auth.issuer import GOOD_HEADER, Issuer
 
 pytestmark = pytest.mark.anyio
 

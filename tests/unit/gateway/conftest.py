@@ -2,7 +2,7 @@
 
 import pytest
 
-from caas.contracts.auth_api import Plan
+from caas.contracts.auth.api import Plan
 from caas.gateway.domain import Kind, Principal
 from caas.gateway.service.tenants import TenantService
 from caas.testing.clock import FakeClock

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caas.contracts.auth import Claims, TokenType
+from caas.contracts.auth.identity import Claims, TokenType
 from caas.gateway.errors import TenantContextRequiredError
 from caas.gateway.service.credentials import Credentials
 from caas.gateway.service.plans import Plans

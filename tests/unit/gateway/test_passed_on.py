@@ -7,8 +7,8 @@ import pytest
 from caas.gateway.routes.headers import downstream_headers, upstream_headers
 from caas.gateway.routes.openapi import passed_on
 from caas.gateway.routes.operations import OPERATIONS, PREFIXES, OperationTable
-from caas.runtime.http.edge.fast import FastRequest
-from caas.runtime.http.edge.peers import PeerTrust
+from caas.runtime.http.fast import FastRequest
+from caas.runtime.identity.peers import PeerTrust
 from caas_observability.setup.tracing import start_server_span
 
 TABLE = OperationTable()

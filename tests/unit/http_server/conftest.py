@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from caas.testing.raw_http import Running, echo, run_server
+from caas.testing.http.raw import Running, echo, run_server
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from caas.runtime.server import EXTENSION, ServerLimits
 from caas.runtime.server.exchange import Exchange
+from caas.testing.http.raw import Running, echo, reply, run_server
 from caas.testing.patience import PATIENCE_S
-from caas.testing.raw_http import Running, echo, reply, run_server
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import pytest
 from caas.runtime.server import HttpServer, ServerLimits
 from caas.runtime.server.connection import ServerConnection
 from caas.runtime.settings import SettingsError
-from caas.testing.raw_http import echo, run_server
+from caas.testing.http.raw import echo, run_server
 
 pytestmark = pytest.mark.anyio
 

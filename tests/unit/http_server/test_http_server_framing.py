@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from caas.runtime.server import ServerLimits
-from caas.testing.raw_http import Running, echo, reply, run_server
+from caas.testing.http.raw import Running, echo, reply, run_server
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ import pytest
 
 from caas.runtime import tasks
 from caas.runtime.server import Lifespan
+from caas.testing.http.raw import run_server
 from caas.testing.patience import PATIENCE_S
-from caas.testing.raw_http import run_server
 
 pytestmark = pytest.mark.anyio
 

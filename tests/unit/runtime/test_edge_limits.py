@@ -13,8 +13,8 @@ from caas.runtime.calls.deadline import DEADLINE_MAX_MS, parse_deadline
 from caas.runtime.http.edge import limits
 from caas.runtime.http.edge.correlation import CORRELATION_CHARS, CorrelationIds
 from caas.runtime.http.edge.headers import EDGE_OWNED, SECURITY_HEADERS, merge
-from caas.runtime.http.edge.peers import PeerTrust
 from caas.runtime.http.problems import RefusalError
+from caas.runtime.identity.peers import PeerTrust
 
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/\\"), min_size=1)
 SEGMENTS = TEXT.filter(lambda text: text not in {".", ".."})

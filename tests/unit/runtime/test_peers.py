@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caas.runtime.http.edge.peers import IPV6_SITE_BITS, names_loopback, site_of
+from caas.runtime.identity.peers import IPV6_SITE_BITS, names_loopback, site_of
 
 
 @pytest.mark.parametrize(

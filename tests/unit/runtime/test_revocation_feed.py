@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from caas.contracts.auth import RevocationEvent, SessionsRevoked
+from caas.contracts.auth.identity import RevocationEvent, SessionsRevoked
 from caas.runtime.identity.revocation import (
     DEAF_AFTER_S,
     FIELD,

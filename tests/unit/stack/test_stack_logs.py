@@ -8,8 +8,8 @@ import pytest
 
 from caas.stack.console import log_view
 from caas.stack.errors import StackError
-from caas.stack.log_files import LogFile, rotated
 from caas.stack.servers.embedded import complaint
+from caas.stack.state.log_files import LogFile, rotated
 from caas.stack.supervisor.watching import last_complaint
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

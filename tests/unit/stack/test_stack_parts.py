@@ -14,8 +14,8 @@ from caas.runtime.server import Lifespan, LifespanError
 from caas.stack import discovery
 from caas.stack.assembly import StackOptions, environment_of, open_instances
 from caas.stack.errors import PortTakenError, StackError
-from caas.stack.secret_store import StackSecrets
 from caas.stack.servers.given import without_credentials
+from caas.stack.state.secrets import StackSecrets
 from caas.stack.supervisor import ports
 from caas.stack.supervisor.backoff import DELAY_MAX_S, FIRST_DELAY_S, STABLE_AFTER_S, Backoff
 from caas.stack.supervisor.events import (
@@ -33,7 +33,7 @@ def spec(name: str = "echo", **more: Any) -> ServiceSpec:
     """Return a spec; only what matters is said."""
     fields: dict[str, Any] = {
         "name": name,
-        "app": "caas.testing.echo_service:create_app",
+        "app": "caas.testing.stack.echo_service:create_app",
         "seed_port": 3000,
         "profiles": ("caas",),
         "url_env": f"CAAS_{name.upper()}_URL",

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from caas.stack import secret_store
 from caas.stack.errors import StackError
 from caas.stack.processes import ProcessRecord, end_all, is_alive, record_of, wait_gone
 from caas.stack.settings import StackSettings
-from caas.stack.state import StateDir, disk_errors, write_private
+from caas.stack.state import secrets as secret_store
+from caas.stack.state.directory import StateDir, disk_errors, write_private
 from caas.testing.patience import PATIENCE_S
 
 

@@ -8,14 +8,14 @@ from email_validator import EmailNotValidError, validate_email
 
 from caas.auth.domain.keys import KeyPlace, StoredKey, same_digest
 from caas.auth.errors import FieldInvalidError
-from caas.contracts.auth_api import (
+from caas.contracts.auth.api import (
     EMAIL_MAX_CHARS,
     PASSWORD_MAX_CHARS,
     PASSWORD_MIN_CHARS,
     PASSWORD_PATTERN,
     Plan,
 )
-from caas.contracts.auth_internal import Status
+from caas.contracts.auth.internal import Status
 from caas.kernel.ids import ClientId, TenantId
 
 _THREE_KINDS = re.compile(PASSWORD_PATTERN)

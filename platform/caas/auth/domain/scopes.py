@@ -8,7 +8,7 @@ see and `user:write` to change or end, which every session holds but one that a 
 from collections.abc import Iterable
 
 from caas.auth.errors import FieldInvalidError, PermissionMissingError, ScopesExceededError
-from caas.contracts.auth import (
+from caas.contracts.auth.identity import (
     ADMIN_PERMISSIONS,
     SCOPE_SHORTHANDS,
     USER_PERMISSIONS,

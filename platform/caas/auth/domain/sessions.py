@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
-from caas.contracts.auth import ACCESS_TTL_S, AUDIENCE, CLIENT_TTL_S, ISSUER, REFRESH_TTL_S, Claims
+from caas.contracts.auth.identity import (
+    ACCESS_TTL_S,
+    AUDIENCE,
+    CLIENT_TTL_S,
+    ISSUER,
+    REFRESH_TTL_S,
+    Claims,
+)
 from caas.kernel.ids import ClientId, SessionId, TenantId, UserId, new_id
 
 REUSE_GRACE_MS = 10_000

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from caas.contracts.auth import REFRESH_TTL_S, PublicJwk
+from caas.contracts.auth.identity import REFRESH_TTL_S, PublicJwk
 
 RETIREMENT_SLACK_MS = 60 * 60 * 1000
 LONGEST_TOKEN_MS = REFRESH_TTL_S * 1000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from caas.auth.errors import FieldInvalidError
-from caas.contracts.auth_api import METADATA_KEY_MAX_CHARS, METADATA_MAX, Preference
+from caas.contracts.auth.api import METADATA_KEY_MAX_CHARS, METADATA_MAX, Preference
 from caas.kernel.ids import TenantId, UserId
 
 PREFERENCE_TEXT_MAX_CHARS = 500

@@ -11,13 +11,13 @@ from msgspec import UnsetType
 
 from caas.auth.domain.scopes import check_permission
 from caas.auth.errors import ApiKeyMissingError, ClientNotFoundError
-from caas.auth.service.key_check import KeyHolder
-from caas.auth.service.sdk_sessions import Caller
+from caas.auth.service.keys.check import KeyHolder
 from caas.auth.service.services import AuthServices
-from caas.contracts.auth import Claims, TokenType
+from caas.auth.service.sessions.sdk import Caller
+from caas.contracts.auth.identity import Claims, TokenType
 from caas.kernel.errors import UnauthenticatedError
 from caas.kernel.ids import ClientId
-from caas.runtime.http.edge.fast import FastRequest
+from caas.runtime.http.fast import FastRequest
 from caas.runtime.identity.service_secret import SERVICE_SECRET_HEADER, ServiceAuthenticationError
 
 API_KEY_HEADER = "x-api-key"

@@ -21,7 +21,7 @@ from caas.auth.schemas.clients import (
     registration_of,
 )
 from caas.auth.service.services import AuthServices
-from caas.contracts.auth_api import ClientLogin, Login, Message, Register, Registration
+from caas.contracts.auth.api import ClientLogin, Login, Message, Register, Registration
 from caas.kernel.errors import (
     ConflictError,
     NotFoundError,

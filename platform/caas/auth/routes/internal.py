@@ -17,10 +17,10 @@ from caas.auth.schemas.internal import (
     valid_api_key_of,
 )
 from caas.auth.schemas.sdk import CheckToken, device_of, sdk_session_of
-from caas.auth.service.sdk_sessions import Caller
 from caas.auth.service.services import AuthServices
-from caas.contracts.auth_api import SdkSession
-from caas.contracts.auth_internal import (
+from caas.auth.service.sessions.sdk import Caller
+from caas.contracts.auth.api import SdkSession
+from caas.contracts.auth.internal import (
     INTERNAL_PREFIX,
     AppToken,
     KeyPage,

@@ -11,9 +11,9 @@ import msgspec
 from caas.auth.schemas.internal import ValidToken
 from caas.auth.schemas.sdk import CheckToken
 from caas.auth.service.services import AuthServices
-from caas.contracts.auth import Claims
+from caas.contracts.auth.identity import Claims
 from caas.kernel.errors import InvalidInputError
-from caas.runtime.http.edge.fast import FastHandler, FastRequest, FastResponse
+from caas.runtime.http.fast import FastHandler, FastRequest, FastResponse
 
 INTROSPECTION = ("POST", "/api/v1/auth/internal/validate")
 RENDERED_MAX = 20_000

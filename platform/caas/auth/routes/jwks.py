@@ -5,7 +5,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
 
 from caas.auth.service.services import AuthServices
-from caas.contracts.auth import JWKS_PATH, Jwks
+from caas.contracts.auth.identity import JWKS_PATH, Jwks
 from caas.runtime.http.operations import operation
 
 CACHED_S = 5

@@ -22,7 +22,7 @@ from caas.auth.schemas.sdk import (
     user_data_of,
 )
 from caas.auth.service.services import AuthServices
-from caas.contracts.auth_api import Message, OpenSession, RefreshSession, SdkSession, Tokens
+from caas.contracts.auth.api import Message, OpenSession, RefreshSession, SdkSession, Tokens
 from caas.kernel.errors import ForbiddenError, UnauthenticatedError
 from caas.kernel.ids import SessionId, TenantId
 from caas.runtime.http.operations import API_KEY, BEARER, operation

@@ -25,7 +25,7 @@ from caas.auth.routes.access import (
 )
 from caas.auth.schemas.sdk import Profile, UpdateProfile, session_state_of
 from caas.auth.service.services import AuthServices
-from caas.contracts.auth_api import SessionPage, SessionsEnded, SessionState
+from caas.contracts.auth.api import SessionPage, SessionsEnded, SessionState
 from caas.kernel.errors import ForbiddenError
 from caas.kernel.ids import SessionId, TenantId, UserId, is_id
 from caas.runtime.http.operations import BEARER, operation

@@ -6,8 +6,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from caas.auth.domain.keys import KeyPlace
 from caas.auth.service.accounts import LoggedIn, Registered
-from caas.contracts.auth import CLIENT_TTL_S
-from caas.contracts.auth_api import AccountView, ClientLogin, Registration, Text
+from caas.contracts.auth.api import AccountView, ClientLogin, Registration, Text
+from caas.contracts.auth.identity import CLIENT_TTL_S
 from caas.kernel import wire
 
 ClientIdText = Annotated[str, Meta(max_length=100)]

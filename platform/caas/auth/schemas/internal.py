@@ -1,11 +1,11 @@
 """Bodies of the routes for other services, and what the contract's ones show."""
 
 from caas.auth.domain.clients import Client
-from caas.auth.service.key_check import KeyHolder
-from caas.auth.service.named_keys import ListedKey, MadeKey
+from caas.auth.service.keys.check import KeyHolder
+from caas.auth.service.keys.named import ListedKey, MadeKey
 from caas.auth.service.tenants import Usage
-from caas.contracts.auth import Claims, permissions_of
-from caas.contracts.auth_internal import (
+from caas.contracts.auth.identity import Claims, permissions_of
+from caas.contracts.auth.internal import (
     KeyClient,
     KeyRecord,
     NewKey,

@@ -4,9 +4,8 @@ from msgspec import UNSET, UnsetType, structs
 
 from caas.auth.domain.sessions import Device, Session
 from caas.auth.domain.users import User, UserData, UserStatus
-from caas.auth.service.sdk_sessions import Opened, TokenPair
-from caas.contracts.auth import ACCESS_TTL_S, Claims
-from caas.contracts.auth_api import (
+from caas.auth.service.sessions.sdk import Opened, TokenPair
+from caas.contracts.auth.api import (
     DeviceBody,
     Metadata,
     PersonName,
@@ -18,6 +17,7 @@ from caas.contracts.auth_api import (
     Tokens,
     UserDataBody,
 )
+from caas.contracts.auth.identity import ACCESS_TTL_S, Claims
 from caas.kernel import wire
 from caas.kernel.clock import rfc3339
 

@@ -13,8 +13,8 @@ from caas.auth.domain.keys import StoredKey, digest_of, new_account_key, shown_p
 from caas.auth.domain.sessions import USER_AGENT_MAX_CHARS, Device, Session, client_claims
 from caas.auth.errors import CredentialsInvalidError, EmailTakenError, FieldInvalidError
 from caas.auth.ports import ClientStore, LoginLimiter, PasswordHasher, SessionStore, TokenSigner
-from caas.contracts.auth import CLIENT_TTL_S
-from caas.contracts.auth_api import COMPANY_NAME_MAX_CHARS, Plan
+from caas.contracts.auth.api import COMPANY_NAME_MAX_CHARS, Plan
+from caas.contracts.auth.identity import CLIENT_TTL_S
 from caas.kernel.clock import Clock
 from caas.kernel.ids import ApiKeyId, ClientId, SessionId, TenantId, new_id
 

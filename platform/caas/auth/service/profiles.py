@@ -7,8 +7,8 @@ from caas.auth.domain.clients import parse_name
 from caas.auth.domain.users import User, check_settings
 from caas.auth.errors import FieldInvalidError
 from caas.auth.ports import UserStore
-from caas.contracts.auth import Claims
-from caas.contracts.auth_api import PERSON_NAME_MAX_CHARS, Preference
+from caas.contracts.auth.api import PERSON_NAME_MAX_CHARS, Preference
+from caas.contracts.auth.identity import Claims
 from caas.kernel.clock import Clock
 from caas.kernel.ids import TenantId, UserId
 from caas.runtime.identity.tokens import SessionInvalidError

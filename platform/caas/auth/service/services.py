@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from caas.auth.service.account_keys import AccountKeys
 from caas.auth.service.accounts import Accounts
-from caas.auth.service.checks import Checks
-from caas.auth.service.endings import Endings
-from caas.auth.service.key_check import KeyCheck
-from caas.auth.service.named_keys import NamedKeys
+from caas.auth.service.keys.account import AccountKeys
+from caas.auth.service.keys.check import KeyCheck
+from caas.auth.service.keys.named import NamedKeys
 from caas.auth.service.profiles import Profiles
-from caas.auth.service.sdk_sessions import SdkSessions
-from caas.auth.service.signing import SigningKeys
+from caas.auth.service.sessions.checks import Checks
+from caas.auth.service.sessions.endings import Endings
+from caas.auth.service.sessions.sdk import SdkSessions
+from caas.auth.service.sessions.signing import SigningKeys
 from caas.auth.service.tenants import Tenants
 from caas.auth.service.whitelists import Whitelists
 from caas.kernel.clock import Clock

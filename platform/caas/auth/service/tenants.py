@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from caas.auth.domain.clients import Client, parse_name
 from caas.auth.errors import TenantNotFoundError
 from caas.auth.ports import Announcer, ClientStore, NamedKeyStore, SessionStore, UserStore
-from caas.contracts.auth import TenantChanged
-from caas.contracts.auth_api import COMPANY_NAME_MAX_CHARS
+from caas.contracts.auth.api import COMPANY_NAME_MAX_CHARS
+from caas.contracts.auth.identity import TenantChanged
 from caas.kernel.clock import Clock
 from caas.kernel.ids import TenantId
 

@@ -11,7 +11,7 @@ from caas.auth.errors import (
     ListFullError,
 )
 from caas.auth.ports import Announcer, ClientStore, Whitelist
-from caas.contracts.auth import TenantChanged
+from caas.contracts.auth.identity import TenantChanged
 from caas.kernel.ids import ClientId
 
 

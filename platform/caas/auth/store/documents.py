@@ -13,8 +13,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from caas.auth.domain.sessions import SessionKind
 from caas.auth.domain.users import UserStatus
-from caas.contracts.auth_api import Plan, Preference
-from caas.contracts.auth_internal import Status
+from caas.contracts.auth.api import Plan, Preference
+from caas.contracts.auth.internal import Status
 
 SESSION_KEPT_AFTER_EXPIRY_S = 24 * 60 * 60
 

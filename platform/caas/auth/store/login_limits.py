@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from caas.auth.errors import TooManyAttemptsError
 from caas.kernel.clock import Clock
 from caas.runtime.data.outages import translate_errors
-from caas.runtime.http.edge.peers import site_of
+from caas.runtime.identity.peers import site_of
 
 KNOWN_GOOD_KEPT_S = 90 * 24 * 60 * 60
 KNOWN_GOOD_MAX = 16

@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from caas.auth.domain.users import User, UserData
 from caas.auth.store.documents import Raw, UserDocument
 from caas.auth.store.mapping import of_raw, of_raw_or_none
-from caas.contracts.auth_api import Preference
+from caas.contracts.auth.api import Preference
 from caas.kernel.errors import ConflictError
 from caas.kernel.ids import TenantId, UserId, new_id
 from caas.runtime.data.outages import translate_errors

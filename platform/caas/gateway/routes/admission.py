@@ -12,13 +12,13 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from caas.contracts.auth_api import Plan
+from caas.contracts.auth.api import Plan
 from caas.gateway.domain import Principal
 from caas.gateway.errors import TenantContextRequiredError
 from caas.gateway.service.credentials import Credentials
 from caas.kernel.errors import ForbiddenError, UnauthenticatedError
-from caas.runtime.http.edge.fast import FastRequest
-from caas.runtime.http.edge.peers import site_of
+from caas.runtime.http.fast import FastRequest
+from caas.runtime.identity.peers import site_of
 from caas.runtime.ratelimit import Limit, RateLimiter
 
 Connection = ASGIConnection[Any, Any, Any, Any]

@@ -4,8 +4,8 @@ RFC 9110, 7.6.1: what belongs to one connection stays there, named in `Connectio
 the platform itself says in headers is never believed from outside, and never told there.
 """
 
-from caas.runtime.http.edge.fast import FastRequest
 from caas.runtime.http.edge.headers import EDGE_OWNED
+from caas.runtime.http.fast import FastRequest
 
 Headers = list[tuple[bytes, bytes]]
 

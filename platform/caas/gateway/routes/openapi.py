@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from caas.contracts.auth import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS
+from caas.contracts.auth.identity import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS
 from caas.gateway.domain import timezone_names
 from caas.gateway.routes.operations import BEARER, KEY, OPERATIONS, Operation
 from caas.gateway.routes.own import PAGE_DEFAULT, PAGE_MAX

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from caas.contracts.auth_api import (
+from caas.contracts.auth.api import (
     ClientLogin,
     Login,
     Message,

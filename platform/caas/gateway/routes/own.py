@@ -6,8 +6,8 @@ from litestar import Request, Router, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from caas.contracts.auth_api import SdkSession
-from caas.contracts.auth_internal import AppToken
+from caas.contracts.auth.api import SdkSession
+from caas.contracts.auth.internal import AppToken
 from caas.gateway.domain import Principal
 from caas.gateway.routes.admission import anyone, exchange_of, tenant_only
 from caas.gateway.schemas import (

@@ -18,8 +18,8 @@ from caas.gateway.routes.operations import Operation, OperationTable
 from caas.kernel.errors import InvalidInputError
 from caas.runtime.calls.client import ClientResponse
 from caas.runtime.http.edge.body import BODY_READ_MAX_S
-from caas.runtime.http.edge.fast import FastRequest, FastResponse
 from caas.runtime.http.edge.limits import check_content_type, check_json_text
+from caas.runtime.http.fast import FastRequest, FastResponse
 from caas.runtime.http.problems import CHALLENGE, Problem, RefusalError
 
 REFUSAL_MAX_BYTES = 64 * 1024

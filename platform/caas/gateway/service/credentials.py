@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from caas.contracts.auth import TokenType, permissions_of
+from caas.contracts.auth.identity import TokenType, permissions_of
 from caas.gateway.domain import Principal
 from caas.gateway.errors import TenantContextRequiredError
 from caas.gateway.ports import AuthService, TokenChecker

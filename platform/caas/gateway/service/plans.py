@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from caas.contracts.auth_api import Plan
+from caas.contracts.auth.api import Plan
 from caas.gateway.errors import TenantContextRequiredError
 from caas.gateway.ports import AuthService
 from caas.kernel.errors import NotFoundError

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from caas.contracts.auth_api import SdkSession
-from caas.contracts.auth_internal import (
+from caas.contracts.auth.api import SdkSession
+from caas.contracts.auth.internal import (
     AppToken,
     KeyPage,
     KeyRecord,

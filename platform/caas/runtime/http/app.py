@@ -13,15 +13,15 @@ from caas.contracts.services import ServiceSpec
 from caas.kernel.clock import Clock, SystemClock
 from caas.runtime.http.documentation import render_page
 from caas.runtime.http.edge.cors import CorsPolicy
-from caas.runtime.http.edge.fast import FastHandler, FastRequest, FastResponse, RawHandler
 from caas.runtime.http.edge.layer import Edge, EdgeOptions
-from caas.runtime.http.edge.peers import PeerTrust
 from caas.runtime.http.edge.routing import RouteTable
+from caas.runtime.http.fast import FastHandler, FastRequest, FastResponse, RawHandler
 from caas.runtime.http.health import Health, Probes, health_routes
 from caas.runtime.http.idempotency import Idempotency
 from caas.runtime.http.openapi import JSON_PATH, PAGE_PATH, Extra, build_document, encode_document
 from caas.runtime.http.problems import Style, problem_handler
 from caas.runtime.http.strict_body import StrictRequest
+from caas.runtime.identity.peers import PeerTrust
 from caas.runtime.settings import RuntimeSettings
 from caas_observability.setup.process import configure
 

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from litestar.types import Send
 
 from caas.runtime.data.redis import Redis
-from caas.runtime.http.edge.fast import FastRequest
+from caas.runtime.http.fast import FastRequest
 from caas.runtime.http.problems import RefusalError
 from caas_observability.setup.logs import get_logger
 

@@ -16,7 +16,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from caas.contracts.auth import (
+from caas.contracts.auth.identity import (
     CLIENT_TTL_S,
     REVOCATION_STREAM,
     RevocationEvent,

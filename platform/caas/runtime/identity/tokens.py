@@ -17,7 +17,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from caas.contracts.auth import AUDIENCE, ISSUER, Claims, PublicJwk, TokenType
+from caas.contracts.auth.identity import AUDIENCE, ISSUER, Claims, PublicJwk, TokenType
 from caas.kernel.clock import Clock
 from caas.kernel.errors import UnauthenticatedError, UnavailableError
 

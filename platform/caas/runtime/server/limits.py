@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from caas.runtime.http.edge.peers import LOOPBACK
+from caas.runtime.identity.peers import LOOPBACK
 from caas.runtime.settings import read_section, trusted_proxies
 
 PREFIX = "CAAS_HTTP_"

@@ -12,7 +12,7 @@ from ipaddress import ip_network
 from types import coroutine
 from typing import Any
 
-from caas.runtime.http.edge.peers import parse_address, site_of
+from caas.runtime.identity.peers import parse_address, site_of
 from caas.runtime.server.connection import ServerConnection
 from caas.runtime.server.exchange import Exchange, Running
 from caas.runtime.server.limits import ServerLimits

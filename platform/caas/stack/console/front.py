@@ -18,7 +18,7 @@ from caas.stack.assembly import StackOptions
 from caas.stack.console.presentation import View
 from caas.stack.discovery import find_services
 from caas.stack.errors import StackError
-from caas.stack.state import StateDir
+from caas.stack.state.directory import StateDir
 from caas.stack.supervisor.events import EventSender, Failed, Ready, read_events
 from caas.stack.supervisor.supervisor import Supervisor
 from caas.stack.supervisor.tied_exec import die_with_parent

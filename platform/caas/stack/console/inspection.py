@@ -9,7 +9,7 @@ import msgspec
 from caas.stack.errors import StackError
 from caas.stack.processes import end_all, is_alive, memory_pss_bytes, wait_gone
 from caas.stack.settings import StackSettings
-from caas.stack.state import StackFile, StateDir
+from caas.stack.state.directory import StackFile, StateDir
 
 ASK_DEADLINE_S = 5.0  # a machine that stalled for a moment has not lost its services
 HTTP_OK = 200

@@ -10,7 +10,7 @@ from typing import IO, Any
 import msgspec
 
 from caas.stack.errors import StackError
-from caas.stack.log_files import rotated
+from caas.stack.state.log_files import rotated
 
 FOLLOW_INTERVAL_S = 0.2
 SHOWN_ELSEWHERE = frozenset(

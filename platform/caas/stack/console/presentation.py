@@ -10,7 +10,7 @@ from rich.table import Table
 
 from caas.stack.console.inspection import StackStatus
 from caas.stack.settings import MEBIBYTE
-from caas.stack.state import StackFile
+from caas.stack.state.directory import StackFile
 from caas.stack.supervisor.events import Failed, Notice, Ready, StackEvent, StepDone, StepStarted
 
 STEP_TEXT = {

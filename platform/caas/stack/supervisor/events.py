@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from caas.stack.state import StackFile
+from caas.stack.state.directory import StackFile
 
 LINE_SIZE_MAX_BYTES = 1_048_576
 CHUNK_BYTES = 65_536

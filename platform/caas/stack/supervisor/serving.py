@@ -18,7 +18,7 @@ import uvloop
 from caas.kernel.clock import SystemClock, rfc3339
 from caas.runtime.server import HttpServer, Lifespan, ServerLimits
 from caas.runtime.tasks import end_tasks
-from caas.stack.log_files import LogFile
+from caas.stack.state.log_files import LogFile
 from caas.stack.supervisor.tied_exec import die_with_parent
 from caas_observability.redaction import Redactor, is_secret_name
 

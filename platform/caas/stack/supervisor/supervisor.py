@@ -15,11 +15,11 @@ from caas.contracts.services import ServiceSpec
 from caas.kernel.clock import SystemClock, rfc3339
 from caas.stack.assembly import Instance, StackOptions, environment_of, open_instances
 from caas.stack.discovery import load_app
-from caas.stack.log_files import move_when_full
-from caas.stack.secret_store import StackSecrets, load_or_create
 from caas.stack.servers.embedded import EmbeddedMongo, EmbeddedRedis, EmbeddedServer
 from caas.stack.servers.given import check_mongodb, check_redis, without_credentials
-from caas.stack.state import ServerEntry, ServiceEntry, StackFile, StateDir
+from caas.stack.state.directory import ServerEntry, ServiceEntry, StackFile, StateDir
+from caas.stack.state.log_files import move_when_full
+from caas.stack.state.secrets import StackSecrets, load_or_create
 from caas.stack.supervisor.events import (
     EventSender,
     Notice,

@@ -19,14 +19,14 @@ from caas.runtime.http.edge import limits
 from caas.runtime.http.edge.body import Inbound, WatchKeeper
 from caas.runtime.http.edge.correlation import CorrelationIds
 from caas.runtime.http.edge.cors import CorsPolicy
-from caas.runtime.http.edge.fast import FastHandler, FastRequest, FastResponse, RawHandler
-from caas.runtime.http.edge.peers import PeerTrust
 from caas.runtime.http.edge.reply import Reply
 from caas.runtime.http.edge.routing import RouteTable
 from caas.runtime.http.edge.server_span import describe_answer, describe_connection, shown_path
+from caas.runtime.http.fast import FastHandler, FastRequest, FastResponse, RawHandler
 from caas.runtime.http.health import READY_PATH
 from caas.runtime.http.idempotency import Idempotency
 from caas.runtime.http.problems import RefusalError, Style, problem_of, record_problem
+from caas.runtime.identity.peers import PeerTrust
 from caas.runtime.server import EXTENSION, Exchange
 from caas_observability.setup.logs import get_logger
 from caas_observability.setup.metrics import http_server

@@ -5,8 +5,8 @@ from typing import Any
 
 from litestar.types import Send
 
-from caas.runtime.http.edge.fast import FastResponse
 from caas.runtime.http.edge.headers import SECURITY_BLOCK, merge, owns_any
+from caas.runtime.http.fast import FastResponse
 from caas.runtime.http.problems import Problem, Style
 from caas.runtime.server import Exchange
 from caas_observability.setup.tracing import Span

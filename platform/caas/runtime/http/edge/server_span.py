@@ -3,7 +3,7 @@
 from typing import Any
 
 from caas.kernel.ids import is_id
-from caas.runtime.http.edge.fast import FastRequest
+from caas.runtime.http.fast import FastRequest
 from caas_observability.setup.tracing import Span
 
 _SERVER_ERROR = 500

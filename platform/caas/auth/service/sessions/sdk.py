@@ -22,10 +22,10 @@ from caas.auth.domain.users import User, UserData, check_settings
 from caas.auth.domain.whitelists import parse_address
 from caas.auth.errors import PermissionMissingError, RefreshTokenInvalidError
 from caas.auth.ports import SessionStore, TokenChecker, TokenSigner, UserStore
-from caas.auth.service.endings import Endings
-from caas.auth.service.key_check import KeyCheck, KeyHolder
-from caas.contracts.auth import Claims
-from caas.contracts.auth_api import PERSON_NAME_MAX_CHARS
+from caas.auth.service.keys.check import KeyCheck, KeyHolder
+from caas.auth.service.sessions.endings import Endings
+from caas.contracts.auth.api import PERSON_NAME_MAX_CHARS
+from caas.contracts.auth.identity import Claims
 from caas.kernel.clock import Clock
 from caas.kernel.ids import SessionId, TenantId, new_id
 from caas.runtime.identity.tokens import InvalidTokenError

@@ -14,7 +14,7 @@ from caas.auth.domain.signing import SigningKey
 from caas.auth.domain.users import User, UserData
 from caas.auth.errors import EmailTakenError
 from caas.auth.ports import Whitelist
-from caas.contracts.auth_api import Preference
+from caas.contracts.auth.api import Preference
 from caas.kernel.errors import UnavailableError
 from caas.kernel.ids import ApiKeyId, ClientId, SessionId, TenantId, UserId, new_id
 

@@ -18,7 +18,7 @@ from caas.contracts.services import ServiceSpec
 
 INNER = ServiceSpec(
     name="echo-service",
-    app="caas.testing.echo_service:create_app",
+    app="caas.testing.stack.echo_service:create_app",
     seed_port=3900,
     profiles=("caas",),
     url_env="CAAS_ECHO_URL",
@@ -26,7 +26,7 @@ INNER = ServiceSpec(
 )
 FRONT = ServiceSpec(
     name="echo-front",
-    app="caas.testing.echo_service:create_app",
+    app="caas.testing.stack.echo_service:create_app",
     seed_port=3901,
     profiles=("caas",),
     url_env="CAAS_ECHO_FRONT_URL",

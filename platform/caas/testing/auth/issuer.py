@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from caas.contracts.auth import AUDIENCE, ISSUER, PublicJwk
+from caas.contracts.auth.identity import AUDIENCE, ISSUER, PublicJwk
 from caas.runtime.identity.revocation import RevocationLog
 from caas.runtime.identity.tokens import KeySet, TokenVerifier, b64url
 from caas.testing.clock import FakeClock

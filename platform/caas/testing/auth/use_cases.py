@@ -4,24 +4,24 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from caas.auth.errors import TooManyAttemptsError
-from caas.auth.service.account_keys import AccountKeys
 from caas.auth.service.accounts import Accounts
-from caas.auth.service.checks import Checks
-from caas.auth.service.endings import Endings
-from caas.auth.service.key_check import KeyCheck
-from caas.auth.service.key_uses import KeyUses
-from caas.auth.service.named_keys import NamedKeys
+from caas.auth.service.keys.account import AccountKeys
+from caas.auth.service.keys.check import KeyCheck
+from caas.auth.service.keys.named import NamedKeys
+from caas.auth.service.keys.uses import KeyUses
 from caas.auth.service.profiles import Profiles
-from caas.auth.service.sdk_sessions import SdkSessions
 from caas.auth.service.services import AuthServices
-from caas.auth.service.signing import SigningKeys
+from caas.auth.service.sessions.checks import Checks
+from caas.auth.service.sessions.endings import Endings
+from caas.auth.service.sessions.sdk import SdkSessions
+from caas.auth.service.sessions.signing import SigningKeys
 from caas.auth.service.tenants import Tenants
 from caas.auth.service.whitelists import Whitelists
-from caas.contracts.auth import RevocationEvent, SessionsRevoked
+from caas.contracts.auth.identity import RevocationEvent, SessionsRevoked
 from caas.kernel.errors import UnavailableError
 from caas.runtime.identity.service_secret import ServiceSecret
 from caas.runtime.identity.tokens import KeySet, TokenVerifier
-from caas.testing.auth_stores import (
+from caas.testing.auth.stores import (
     MemoryClientStore,
     MemoryKeyUseStore,
     MemoryNamedKeyStore,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from caas.auth.domain.sessions import Session
 from caas.auth.errors import SessionNotFoundError
 from caas.auth.ports import Announcer, SessionStore
-from caas.contracts.auth import CLIENT_TTL_S, SessionsRevoked
+from caas.contracts.auth.identity import CLIENT_TTL_S, SessionsRevoked
 from caas.kernel.clock import Clock
 from caas.kernel.ids import ClientId, SessionId, TenantId, UserId
 

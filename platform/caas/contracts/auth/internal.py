@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from caas.contracts.auth import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS
-from caas.contracts.auth_api import (
+from caas.contracts.auth.api import (
     NAME_PATTERN,
     CompanyName,
     DeviceBody,
@@ -18,6 +17,7 @@ from caas.contracts.auth_api import (
     ShortText,
     Text,
 )
+from caas.contracts.auth.identity import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS
 from caas.kernel import wire
 
 INTERNAL_PREFIX = "/api/v1/auth/internal"

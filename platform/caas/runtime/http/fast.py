@@ -8,7 +8,7 @@ handler serves everything below a path prefix and may stream both ways (the gate
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from caas.runtime.http.edge.peers import PeerTrust
+from caas.runtime.identity.peers import PeerTrust
 from caas_observability.setup.tracing import Span
 
 Headers = list[tuple[bytes, bytes]]

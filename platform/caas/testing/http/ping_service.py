@@ -14,13 +14,13 @@ from litestar import Litestar
 from caas.contracts.services import ServiceSpec
 from caas.runtime.http.app import create_service_app
 from caas.runtime.http.edge import layer as edge
-from caas.runtime.http.edge.fast import FastRequest, FastResponse
+from caas.runtime.http.fast import FastRequest, FastResponse
 from caas_observability.setup.metrics import HttpServerMetrics
 from caas_observability.setup.tracing import Span
 
 SERVICE = ServiceSpec(
     name="ping-service",
-    app="caas.testing.ping_service:create_app",
+    app="caas.testing.http.ping_service:create_app",
     seed_port=3902,
     profiles=(),
     url_env="CAAS_PING_URL",

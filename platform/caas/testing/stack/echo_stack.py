@@ -1,4 +1,4 @@
-"""`caas` with two echo services in place of the real ones: `python -m caas.testing.echo_stack up`.
+"""`python -m caas.testing.stack.echo_stack up`: `caas` with two echo services for the real ones.
 
 `CAAS_ECHO_NEEDS` names the data servers they say they need (`mongodb redis`),
 `CAAS_ECHO_SEED_PORT` the first of their documented ports.
@@ -11,7 +11,7 @@ import msgspec
 from caas.cli.main import main as caas
 from caas.contracts.services import ServiceSpec
 from caas.stack.console import front
-from caas.testing.echo_service import FRONT, INNER
+from caas.testing.stack.echo_service import FRONT, INNER
 
 
 def echo_services(profile: str) -> list[ServiceSpec]:  # noqa: ARG001  # both are in all

@@ -25,7 +25,7 @@ class StackRunner:
         self.state_dir = state_dir
         self.environ = {key: value for key, value in os.environ.items() if key not in OUTSIDE}
         self.environ["CAAS_STOP_DEADLINE_S"] = "20"
-        self.module = ["-m", "caas.testing.echo_stack"]
+        self.module = ["-m", "caas.testing.stack.echo_stack"]
         self.foreground: list[subprocess.Popen[str]] = []
 
     def command(self, name: str, *arguments: str) -> list[str]:

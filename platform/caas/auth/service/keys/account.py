@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from caas.auth.domain.keys import KeyPlace, StoredKey, digest_of, new_account_key, shown_part
 from caas.auth.errors import ClientNotFoundError, NoSecondaryKeyError, NoSuchKeyError
 from caas.auth.ports import Announcer, ClientStore
-from caas.contracts.auth import ApiKeyRevoked
+from caas.contracts.auth.identity import ApiKeyRevoked
 from caas.kernel.clock import Clock
 from caas.kernel.ids import ApiKeyId, ClientId, TenantId, new_id
 

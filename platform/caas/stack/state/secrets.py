@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from caas.stack.errors import StackError
-from caas.stack.state import PRIVATE_FILE_MODE, disk_errors, write_private
+from caas.stack.state.directory import PRIVATE_FILE_MODE, disk_errors, write_private
 
 SECRET_SIZE_BYTES = 32
 SERVICE_SECRET_ENV = "CAAS_SERVICE_SECRET"  # noqa: S105  # the variable's name

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from caas.auth.domain.signing import SigningKey, published, signer, thumbprint
 from caas.auth.errors import RotationTooSoonError
 from caas.auth.ports import Announcer, SigningKeyStore
-from caas.contracts.auth import Claims, PublicJwk, SigningKeysChanged
+from caas.contracts.auth.identity import Claims, PublicJwk, SigningKeysChanged
 from caas.kernel.clock import Clock
 from caas.kernel.errors import UnavailableError
 from caas.runtime.identity.tokens import b64url, header_segment

@@ -12,8 +12,8 @@ from caas.auth.errors import (
     OriginNotAllowedError,
 )
 from caas.auth.ports import ClientStore, NamedKeyStore
-from caas.auth.service.key_uses import KeyUses
-from caas.contracts.auth import CLIENT_PERMISSIONS
+from caas.auth.service.keys.uses import KeyUses
+from caas.contracts.auth.identity import CLIENT_PERMISSIONS
 from caas.kernel.ids import ApiKeyId, ClientId, is_id
 
 _NO_DIGEST = "0" * 64

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from caas.stack.state import PRIVATE_FILE_MODE
+from caas.stack.state.directory import PRIVATE_FILE_MODE
 
 
 def rotated(path: Path) -> Path:

@@ -15,8 +15,8 @@ from caas.auth.domain.keys import (
 from caas.auth.domain.scopes import grant
 from caas.auth.errors import ApiKeyNotFoundError, ListFullError, TenantNotFoundError
 from caas.auth.ports import Announcer, ClientStore, KeyUseStore, NamedKeyStore
-from caas.contracts.auth import ApiKeyRevoked
-from caas.contracts.auth_internal import KEY_NAME_MAX_CHARS
+from caas.contracts.auth.identity import ApiKeyRevoked
+from caas.contracts.auth.internal import KEY_NAME_MAX_CHARS
 from caas.kernel.clock import Clock
 from caas.kernel.ids import ApiKeyId, TenantId, new_id
 

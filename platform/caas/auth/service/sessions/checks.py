@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from caas.auth.domain.sessions import Session
 from caas.auth.errors import SessionNotFoundError, TokenRefusedError
 from caas.auth.ports import SessionStore, TokenChecker
-from caas.contracts.auth import Claims, TokenType
+from caas.contracts.auth.identity import Claims, TokenType
 from caas.kernel.clock import Clock
 from caas.kernel.ids import ClientId, SessionId, TenantId, UserId
 from caas.runtime.identity.tokens import InvalidTokenError, SessionInvalidError
