@@ -148,13 +148,9 @@ def reuse_accepted() -> None:
 
 def signature_unchecked() -> None:
     """Tokens are believed without a look at their signature."""
-    verifier = part("caas.runtime.identity.tokens:TokenVerifier")
+    algorithm = part("jwt.algorithms:OKPAlgorithm")
 
-    class AnySignature:
-        def verify(self, _signature: bytes, _signed: bytes) -> None: ...
-
-    check = verifier._check
-    verifier._check = lambda self, _key, *rest: check(self, AnySignature(), *rest)
+    algorithm.verify = lambda *_: True
 
 
 def whitelist_ignored() -> None:

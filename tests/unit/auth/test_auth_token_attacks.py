@@ -14,15 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
+from jwt.utils import base64url_decode, base64url_encode
 
 from caas.contracts.auth.identity import AUDIENCE, ISSUER
-from caas.runtime.identity.tokens import (
-    CLOCK_LEEWAY_S,
-    TOKEN_MAX_BYTES,
-    InvalidTokenError,
-    b64url,
-    b64url_decode,
-)
+from caas.runtime.identity.jwt_policy import CLOCK_LEEWAY_S, TOKEN_MAX_BYTES
+from caas.runtime.identity.tokens import InvalidTokenError
 from caas.testing.auth.issuer import GOOD_HEADER, KID, Issuer, to_json
 
 pytestmark = pytest.mark.anyio
@@ -31,8 +27,8 @@ pytestmark = pytest.mark.anyio
 def _none(issuer: Issuer) -> list[str]:
     tokens = []
     for alg in ("none", "None", "NONE", "nOnE", ""):
-        head = b64url(to_json({"alg": alg, "typ": "JWT", "kid": KID}))
-        body = b64url(to_json(issuer.claims()))
+        head = base64url_encode(to_json({"alg": alg, "typ": "JWT", "kid": KID}))
+        body = base64url_encode(to_json(issuer.claims()))
         signature = issuer.token().rpartition(".")[2]
         tokens += [f"{head.decode()}.{body.decode()}.", f"{head.decode()}.{body.decode()}"]
         tokens.append(f"{head.decode()}.{body.decode()}.{signature}")
@@ -49,9 +45,13 @@ def _hmac_over_the_public_key(issuer: Issuer) -> list[str]:
     for alg, digest in (("HS256", hashlib.sha256), ("HS512", hashlib.sha512)):
         for secret in secrets:
             for head in ({"alg": alg, "typ": "JWT", "kid": KID}, GOOD_HEADER):
-                signed = b64url(to_json(head)) + b"." + b64url(to_json(issuer.claims()))
+                signed = (
+                    base64url_encode(to_json(head))
+                    + b"."
+                    + base64url_encode(to_json(issuer.claims()))
+                )
                 mac = hmac.new(secret, signed, digest).digest()
-                tokens.append((signed + b"." + b64url(mac)).decode())
+                tokens.append((signed + b"." + base64url_encode(mac)).decode())
     return tokens
 
 
@@ -91,10 +91,12 @@ def _critical_and_odd_headers(issuer: Issuer) -> list[str]:
         GOOD_HEADER | {"typ": "jwt"},
         {"alg": "EdDSA", "kid": KID},
         {"alg": "EdDSA", "typ": "JWT"},
-        b'{"alg":"none","alg":"EdDSA","typ":"JWT","kid":"key-1"}',
-        b'{"alg":"EdDSA","alg":"none","typ":"JWT","kid":"key-1"}',
+        b'{"alg":"none","alg":"EdDSA","kid":"key-1","typ":"JWT"}',
+        b'{"alg":"EdDSA","alg":"none","kid":"key-1","typ":"JWT"}',
+        b'{"alg":"EdDSA","kid":"key-2","kid":"key-1","typ":"JWT"}',
         b'{"typ":"JWT","alg":"EdDSA","kid":"key-1"}',
-        b'{ "alg":"EdDSA","typ":"JWT","kid":"key-1"}',
+        b'{ "alg":"EdDSA","kid":"key-1","typ":"JWT"}',
+        GOOD_HEADER | {"b64": True, "crit": ["b64"]},  # pyjwt understands this one
         b"{}",
         b"[]",
         b"null",
@@ -134,19 +136,51 @@ def _wrong_claims(issuer: Issuer) -> list[str]:
     ]
 
 
+def _payloads_with_a_second_reading(issuer: Issuer) -> list[str]:
+    """Signed by the genuine key: what the library alone would accept or choke on."""
+    good = to_json(issuer.claims())
+    text = good.decode()
+    nested = good[:-1] + b',"x":' + b"[" * 1200 + b"]" * 1200 + b"}"
+    bodies = [
+        good[:-1] + b',"user_id":"admin"}',
+        b'{"user_id":"admin",' + good[1:],
+        good[:-1] + b',"\\u0075ser_id":"admin"}',
+        good[:-1] + b',"x":{"y":1,"y":2}}',
+        good[:-1] + b',"x":NaN}',
+        good[:-1] + b',"x":-Infinity}',
+        good[:-1] + b',"x":"\\ud800"}',
+        text.encode("utf-16"),
+        text.encode("utf-32-le"),
+        b"\xef\xbb\xbf" + good,
+        good + b"{}",
+        nested,
+    ]
+    odd: list[dict[str, Any]] = [
+        {"iat": "1"},
+        {"nbf": "1"},
+        {"exp": str(issuer.claims()["exp"])},
+        {"nbf": 1.5},
+        {"jti": 1},
+        {"sub": 1},
+    ]
+    return [issuer.token(claims=body) for body in bodies] + [
+        issuer.token(claims=issuer.claims(**change)) for change in odd
+    ]
+
+
 def _tampered(issuer: Issuer) -> list[str]:
     good = issuer.token()
     head, body, signature = good.split(".")
     other = issuer.token(claims=issuer.claims(user_id="admin")).split(".")
-    flipped = bytearray(b64url_decode(signature.encode()))
+    flipped = bytearray(base64url_decode(signature))
     flipped[0] ^= 1
-    high = bytearray(b64url_decode(signature.encode()))
+    high = bytearray(base64url_decode(signature))
     high[63] |= 0xE0  # S beyond the group order: RFC 8032 says refuse
     return [
         f"{head}.{other[1]}.{signature}",
         f"{head}.{body}.{other[2]}",
-        f"{head}.{body}.{b64url(bytes(flipped)).decode()}",
-        f"{head}.{body}.{b64url(bytes(high)).decode()}",
+        f"{head}.{body}.{base64url_encode(bytes(flipped)).decode()}",
+        f"{head}.{body}.{base64url_encode(bytes(high)).decode()}",
         f"{head}.{body}.{'A' * 86}",
         f"{head}.{body}.{signature[:-4]}",
         f"{head}.{body}.",
@@ -171,7 +205,9 @@ def _other_spellings(issuer: Issuer) -> list[str]:
     assert len(twins) == 15
     return [
         *(f"{head}.{body}.{signature[:-1]}{twin}" for twin in twins),
-        good + "=", good + "==", good + ".", good + ".e30", good + " ", " " + good, good + "\n",
+        good + "=", good + "==", good + "===", f"{head}.{body}=.{signature}",
+        f"{head}.{body}==.{signature}", f"{head}==.{body}.{signature}", good + ".",
+        good + ".e30", good + " ", " " + good, good + "\n",
         good + "*", good + "\u00e9", good + "\ud800", good + "\x00", good.replace(".", ".."),
         f"{head}.{body}.{signature[:40]}\n{signature[40:]}", f"{head}.{body}={'.'}{signature}",
         f"{head}=.{body}.{signature}", good.replace(".", "%2E"), f"Bearer {good}", good + good,
@@ -188,6 +224,7 @@ ATTACKS: list[Callable[[Issuer], list[str]]] = [
     _critical_and_odd_headers,
     _key_ids_that_are_paths_or_queries,
     _wrong_claims,
+    _payloads_with_a_second_reading,
     _tampered,
     _other_spellings,
 ]

@@ -1,31 +1,29 @@
-"""Verify tokens locally: Ed25519 under a key set, plus the pushed revocations.
+"""Verify tokens locally: pyjwt under a key set, plus the pushed revocations.
 
-RFC 8725 decides what is refused. The one accepted header per key is compared byte for byte,
-so that `alg`, `typ` and `kid` are pinned together and `jku`, `jwk`, `crit` or `none` never
-reach a decision. A verified token is remembered by its exact text: the hot path is then one
-look-up here and one in the revocations.
+What is refused beyond what the library refuses is in `jwt_policy`. A verified token is
+remembered by its exact text: the hot path is then one look-up here and one in the revocations.
 """
 
 import asyncio
-import base64
-import binascii
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+import jwt
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from caas.contracts.auth.identity import AUDIENCE, ISSUER, Claims, PublicJwk, TokenType
+from caas.contracts.auth.identity import Claims, PublicJwk, TokenType
 from caas.kernel.clock import Clock
 from caas.kernel.errors import UnauthenticatedError, UnavailableError
+from caas.runtime.identity.jwt_policy import (
+    ALGORITHM,
+    ClaimsReader,
+    header_of,
+    header_segment,
+    names_a_key,
+)
 
-TOKEN_MAX_BYTES = 4096
-CLOCK_LEEWAY_S = 5
 VERIFIED_TOKENS_MAX = 20_000
-KID_MAX_CHARS = 64
-SIGNATURE_BYTES = 64
 KEYS_MAX = 64
 REFETCH_INTERVAL_S = 1.0
 
@@ -68,32 +66,13 @@ class KeyView(Protocol):
     generation: int
     """Grows whenever a key leaves the set, so that what it signed is forgotten."""
 
-    def find(self, header: bytes) -> Ed25519PublicKey | None:
+    def find(self, header: str) -> jwt.PyJWK | None:
         """Return the key whose tokens start with exactly this header segment."""
         ...
 
     async def refresh(self) -> bool:
         """Fetch the set anew unless it was fetched just now; tell whether it was fetched."""
         ...
-
-
-def b64url(raw: bytes) -> bytes:
-    """Encode without padding (RFC 7515, appendix C)."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=")
-
-
-def b64url_decode(text: bytes) -> bytes:
-    """Decode canonical unpadded base64url; raise `ValueError` on any other spelling."""
-    raw = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    if b64url(raw) != text:
-        raise ValueError("not canonical base64url")
-    return raw
-
-
-def header_segment(kid: str) -> bytes:
-    """Return the first segment of every token that the key *kid* signs."""
-    header = {"alg": "EdDSA", "typ": "JWT", "kid": kid}
-    return b64url(msgspec.json.encode(header))
 
 
 class KeySet:
@@ -113,20 +92,20 @@ class KeySet:
         self.generation = 0
         self._fetch = fetch
         self._monotonic = monotonic
-        self._keys: dict[bytes, Ed25519PublicKey] = {}
+        self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_s = float("-inf")
         self._loading: asyncio.Task[None] | None = None
 
-    def find(self, header: bytes) -> Ed25519PublicKey | None:
+    def find(self, header: str) -> jwt.PyJWK | None:
         """Return the key whose tokens start with exactly this header segment."""
         return self._keys.get(header)
 
     def replace(self, jwks: Sequence[PublicJwk]) -> None:
         """Take *jwks* as the whole truth; tokens of keys that are gone are forgotten."""
-        fresh: dict[bytes, Ed25519PublicKey] = {}
-        for jwk in jwks[:KEYS_MAX]:
-            raw = b64url_decode(jwk.x.encode())
-            fresh[header_segment(jwk.kid)] = Ed25519PublicKey.from_public_bytes(raw)
+        fresh = {
+            header_segment(jwk.kid): jwt.PyJWK(msgspec.to_builtins(jwk), ALGORITHM)
+            for jwk in jwks[:KEYS_MAX]
+        }
         if not self._keys.keys() <= fresh.keys():
             self.generation += 1
         self._keys = fresh
@@ -182,10 +161,6 @@ class _Verified:
         self.session_id = claims.session_id
 
 
-class _NotBefore(msgspec.Struct, frozen=True):
-    nbf: int | None = None
-
-
 class TokenVerifier:
     """Decides whether a token is good, without asking another process."""
 
@@ -203,8 +178,7 @@ class TokenVerifier:
         self._verified_max = verified_max
         self._verified: dict[str, _Verified] = {}
         self._generation = keys.generation
-        self._decode_claims = msgspec.json.Decoder(Claims).decode
-        self._decode_not_before = msgspec.json.Decoder(_NotBefore).decode
+        self._reader = ClaimsReader(lambda: clock.now_ms() / 1000)
 
     def verify_cached(self, token: str) -> Claims | None:
         """Return the claims of a token verified before, or None when `verify` has to be awaited.
@@ -260,42 +234,19 @@ class TokenVerifier:
             InvalidTokenError: Malformed, forged, expired or not yet valid.
             UnavailableError: The key it names can't be fetched at present.
         """
-        if len(token) > TOKEN_MAX_BYTES or not token.isascii():
+        header = header_of(token)
+        if header is None:
             raise InvalidTokenError
-        header, _, rest = token.encode().partition(b".")
-        payload, _, signature = rest.partition(b".")
         key = self._keys.find(header)
-        if key is None and _names_a_key(header):
+        if key is None and names_a_key(token):
             await self._keys.refresh()
             key = self._keys.find(header)
         if key is None:
             raise InvalidTokenError
-        return self._check(key, header + b"." + payload, payload, signature)
-
-    def _check(
-        self, key: Ed25519PublicKey, signed: bytes, payload: bytes, signature: bytes
-    ) -> Claims:
         try:
-            raw_signature = b64url_decode(signature)
-            if len(raw_signature) != SIGNATURE_BYTES:
-                raise InvalidTokenError
-            key.verify(raw_signature, signed)
-            body = b64url_decode(payload)
-            claims = self._decode_claims(body)
-            not_before = self._decode_not_before(body).nbf
-        except (ValueError, binascii.Error, InvalidSignature, msgspec.MsgspecError) as error:
+            return self._reader.read(token, key)
+        except jwt.InvalidTokenError as error:
             raise InvalidTokenError from error
-        now_ms = self._clock.now_ms()
-        soonest_s = now_ms / 1000 + CLOCK_LEEWAY_S
-        if (
-            claims.iss != ISSUER
-            or claims.aud != AUDIENCE
-            or claims.exp * 1000 <= now_ms
-            or claims.iat > soonest_s
-            or (not_before is not None and not_before > soonest_s)
-        ):
-            raise InvalidTokenError
-        return claims
 
     def _remember(self, token: str, claims: Claims) -> None:
         """Keep the token, and drop the oldest one when the limit is reached."""
@@ -304,21 +255,3 @@ class TokenVerifier:
         if len(self._verified) >= self._verified_max:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = _Verified(claims)
-
-
-class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    alg: str
-    typ: str
-    kid: str
-
-
-_decode_header = msgspec.json.Decoder(_Header).decode
-
-
-def _names_a_key(header: bytes) -> bool:
-    """Tell whether *header* is one we would write, for a key we may not have seen yet."""
-    try:
-        decoded = _decode_header(b64url_decode(header))
-    except (ValueError, binascii.Error, msgspec.MsgspecError):
-        return False
-    return len(decoded.kid) <= KID_MAX_CHARS and header_segment(decoded.kid) == header

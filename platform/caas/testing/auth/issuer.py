@@ -4,14 +4,15 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.utils import base64url_encode
 
 from caas.contracts.auth.identity import AUDIENCE, ISSUER, PublicJwk
 from caas.runtime.identity.revocation import RevocationLog
-from caas.runtime.identity.tokens import KeySet, TokenVerifier, b64url
+from caas.runtime.identity.tokens import KeySet, TokenVerifier
 from caas.testing.clock import FakeClock
 
 KID = "key-1"
-GOOD_HEADER = {"alg": "EdDSA", "typ": "JWT", "kid": KID}
+GOOD_HEADER = {"alg": "EdDSA", "kid": KID, "typ": "JWT"}
 
 
 def to_json(value: Any) -> bytes:
@@ -37,7 +38,9 @@ class Issuer:
     @staticmethod
     def jwk(kid: str, private: Ed25519PrivateKey) -> PublicJwk:
         """Return the public half as key sets show it."""
-        return PublicJwk(kid=kid, x=b64url(private.public_key().public_bytes_raw()).decode())
+        return PublicJwk(
+            kid=kid, x=base64url_encode(private.public_key().public_bytes_raw()).decode()
+        )
 
     async def fetch(self) -> list[PublicJwk]:
         """Return the key set, and count that it was asked for."""
@@ -60,5 +63,5 @@ class Issuer:
         """Return a token of any header and claims, values or raw bytes, signed by any key."""
         head = GOOD_HEADER if header is None else header
         body = self.claims() if claims is None else claims
-        signed = b64url(to_json(head)) + b"." + b64url(to_json(body))
-        return (signed + b"." + b64url((private or self.private).sign(signed))).decode()
+        signed = base64url_encode(to_json(head)) + b"." + base64url_encode(to_json(body))
+        return (signed + b"." + base64url_encode((private or self.private).sign(signed))).decode()

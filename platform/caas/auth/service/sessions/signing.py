@@ -7,12 +7,14 @@ the database. A rotation publishes first and signs later: see `caas.auth.domain.
 import secrets
 from collections.abc import Sequence
 
+import jwt
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from jwt.algorithms import OKPAlgorithm
 
 from caas.auth.domain.signing import SigningKey, published, signer, thumbprint
 from caas.auth.errors import RotationTooSoonError
@@ -20,7 +22,7 @@ from caas.auth.ports import Announcer, SigningKeyStore
 from caas.contracts.auth.identity import Claims, PublicJwk, SigningKeysChanged
 from caas.kernel.clock import Clock
 from caas.kernel.errors import UnavailableError
-from caas.runtime.identity.tokens import b64url, header_segment
+from caas.runtime.identity.jwt_policy import ALGORITHM
 
 RELOAD_INTERVAL_S = 30.0
 NONCE_BYTES = 12
@@ -77,7 +79,6 @@ class SigningKeys:
         self._activation_delay_ms = activation_delay_ms
         self._keys: list[SigningKey] = []
         self._private: dict[str, Ed25519PrivateKey] = {}
-        self._headers: dict[str, bytes] = {}
 
     async def load(self) -> None:
         """Read the stored keys, make the first one if there is none, drop the dead ones.
@@ -98,7 +99,6 @@ class SigningKeys:
             if private is None:
                 raise UnavailableError("A signing key was sealed under another pepper")
             self._private[key.kid] = private
-            self._headers[key.kid] = header_segment(key.kid)
         for key in keys:
             if key not in kept:
                 self._private.pop(key.kid, None)
@@ -164,12 +164,12 @@ class SigningKeys:
         private = self._private.get(kid)
         if private is None:
             raise UnavailableError("The signing key is gone")
-        signed = self._headers[kid] + b"." + b64url(msgspec.json.encode(claims))
-        return (signed + b"." + b64url(private.sign(signed))).decode()
+        payload = msgspec.to_builtins(claims)
+        return jwt.encode(payload, private, algorithm=ALGORITHM, headers={"kid": kid})
 
     def _generate(self, sequence: int, activates_at_ms: int) -> SigningKey:
         private = Ed25519PrivateKey.generate()
-        public_x = b64url(private.public_key().public_bytes_raw()).decode()
+        public_x = OKPAlgorithm.to_jwk(private.public_key(), as_dict=True)["x"]
         kid = thumbprint(public_x)
         return SigningKey(
             kid=kid,
