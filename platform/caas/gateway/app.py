@@ -21,10 +21,11 @@ from caas.contracts.auth.identity import (
     TenantChanged,
 )
 from caas.gateway.clients import AuthClient, Upstream
+from caas.gateway.operations.auth import AUTH
+from caas.gateway.operations.table import OperationTable
 from caas.gateway.ports import AuthService
 from caas.gateway.routes.admission import Admission, provide_principal
 from caas.gateway.routes.openapi import passed_on
-from caas.gateway.routes.operations import PREFIXES, OperationTable
 from caas.gateway.routes.own import keys_router, open_app_session, ping, tenant_router
 from caas.gateway.routes.proxy import Proxy
 from caas.gateway.service.credentials import Credentials
@@ -95,7 +96,7 @@ class _Running:
         self.proxy = Proxy(
             OperationTable(),
             self.admission,
-            upstream,
+            {AUTH.service: upstream},
             service_secret=secret,
             total_s=knobs.upstream_total_s,
         )
@@ -252,7 +253,7 @@ def create_app(
             "tenants": Provide(_provide_tenants),
         },
         readiness=probes,
-        proxy=dict.fromkeys(PREFIXES, pass_on),
+        proxy=dict.fromkeys(OperationTable().prefixes, pass_on),
         idempotency=lambda: running[0].idempotency,
         style="gateway",
         openapi_extra=passed_on,

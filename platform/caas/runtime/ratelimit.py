@@ -18,7 +18,7 @@ import msgspec
 import redis.exceptions
 
 from caas.kernel.errors import RateLimitedError
-from caas.runtime.calls.time_limit import TimeLimit
+from caas.runtime.time_limit import TimeLimit
 
 LEASES_MAX = 50_000
 PRUNE_EVERY = 1_024

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from caas.gateway.operations.table import OperationTable
 from caas.gateway.routes.headers import downstream_headers, upstream_headers
 from caas.gateway.routes.openapi import passed_on
-from caas.gateway.routes.operations import OPERATIONS, PREFIXES, OperationTable
 from caas.runtime.http.fast import FastRequest
 from caas.runtime.identity.peers import PeerTrust
 from caas_observability.setup.tracing import start_server_span
@@ -72,19 +72,28 @@ def test_a_path_has_the_methods_that_the_document_gives_it(path: str, methods: s
 
 def test_every_operation_is_under_a_prefix() -> None:
     """The edge asks the proxy only below these."""
-    assert all(operation.path.startswith(PREFIXES) for operation in OPERATIONS)
+    for backend in TABLE.backends:
+        assert backend.operations
+        assert all(operation.path.startswith(backend.prefixes) for operation in backend.operations)
+
+
+def test_no_two_operations_share_an_address() -> None:
+    """Whichever came last would hide the other, in the table and in the document."""
+    addresses = [(operation.method, operation.path) for operation in TABLE.operations]
+
+    assert len(addresses) == len(set(addresses))
 
 
 def test_no_internal_route_is_passed_on() -> None:
     """The service secret goes along; what it opens must not be reachable from outside."""
-    assert not [o.upstream for o in OPERATIONS if "internal" in o.upstream]
+    assert not [o.upstream for o in TABLE.operations if "internal" in o.upstream]
 
 
 def test_the_document_names_every_operation_and_its_bodies() -> None:
     """All references resolve; a parameter has its 404, a credential its 401."""
     document = passed_on()
     schemas = document["components"]["schemas"]
-    for operation in OPERATIONS:
+    for operation in TABLE.operations:
         described = document["paths"][operation.path][operation.method.lower()]
         assert ("401" in described["responses"]) >= (operation.credential is not None)
         assert ("404" in described["responses"]) == (operation.parameter is not None)

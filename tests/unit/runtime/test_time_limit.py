@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from caas.runtime.calls.time_limit import TimeLimit
+from caas.runtime.time_limit import TimeLimit
 from caas.testing.pauses import later
 
 pytestmark = pytest.mark.anyio

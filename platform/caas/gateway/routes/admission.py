@@ -15,6 +15,7 @@ from litestar.handlers import BaseRouteHandler
 from caas.contracts.auth.api import Plan
 from caas.gateway.domain import Principal
 from caas.gateway.errors import TenantContextRequiredError
+from caas.gateway.operations.operation import PUBLIC, TENANT, Need
 from caas.gateway.service.credentials import Credentials
 from caas.kernel.errors import ForbiddenError, UnauthenticatedError
 from caas.runtime.http.fast import FastRequest
@@ -22,24 +23,6 @@ from caas.runtime.identity.peers import site_of
 from caas.runtime.ratelimit import Limit, RateLimiter
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What a route asks of its caller.
-
-    Attributes:
-        tenant: A credential that names a tenant; without, anyone may pass.
-        api_key: Whether an API key is enough, beside a bearer token.
-    """
-
-    tenant: bool
-    api_key: bool = False
-
-
-PUBLIC = Need(tenant=False)
-SIGNED_IN = Need(tenant=True)
-TENANT = Need(tenant=True, api_key=True)
 
 
 @dataclass(frozen=True, slots=True)

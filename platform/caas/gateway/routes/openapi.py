@@ -7,7 +7,8 @@ import msgspec
 
 from caas.contracts.auth.identity import ADMIN_PERMISSIONS, SCOPE_SHORTHANDS
 from caas.gateway.domain import timezone_names
-from caas.gateway.routes.operations import BEARER, KEY, OPERATIONS, Operation
+from caas.gateway.operations.operation import BEARER, KEY, Operation
+from caas.gateway.operations.table import OperationTable
 from caas.gateway.routes.own import PAGE_DEFAULT, PAGE_MAX
 from caas.runtime.http.openapi import idempotency_parameter, problem_response
 
@@ -24,16 +25,17 @@ Document = dict[str, Any]
 
 def passed_on() -> Document:
     """Return paths and schemas of every passed-on operation, and the own ones' vocabularies."""
+    operations = OperationTable().operations
     types = {
         kind: None
-        for operation in OPERATIONS
+        for operation in operations
         for kind in (operation.body, operation.answer)
         if kind is not None
     }
     refs, components = msgspec.json.schema_components(types, ref_template=_REF)
     schema_of = dict(zip(types, refs, strict=True))
     paths: Document = {}
-    for operation in OPERATIONS:
+    for operation in operations:
         described = _describe(operation, schema_of)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {

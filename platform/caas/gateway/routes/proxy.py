@@ -8,13 +8,15 @@ handler, and the client's cancellation closes the connection upstream.
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 import msgspec
 
 from caas.gateway.clients import Upstream, read_refusal, retry_after_s
+from caas.gateway.operations.operation import Operation
+from caas.gateway.operations.table import OperationTable
 from caas.gateway.routes.admission import Admission
 from caas.gateway.routes.headers import Headers, downstream_headers, upstream_headers
-from caas.gateway.routes.operations import Operation, OperationTable
 from caas.kernel.errors import InvalidInputError
 from caas.runtime.calls.client import ClientResponse
 from caas.runtime.http.edge.body import BODY_READ_MAX_S
@@ -31,26 +33,33 @@ _TYPE_PREFIX = "urn:caas:error:"
 
 
 class Proxy:
-    """The raw handler of everything in `OPERATIONS`."""
+    """The raw handler of everything in the table.
+
+    Args:
+        upstreams: By `service.name`; one for each service of the table.
+        total_s: From a request to the last byte of its answer.
+    """
 
     def __init__(
         self,
         table: OperationTable,
         admission: Admission,
-        upstream: Upstream,
+        upstreams: Mapping[str, Upstream],
         *,
         service_secret: str,
         total_s: float,
     ) -> None:
         self._table = table
         self._admission = admission
-        self._upstream = upstream
         self._secret = service_secret.encode()
         self._total_s = total_s
         self._targets = {
-            operation: operation.upstream.partition("{")[0].encode("ascii")
-            for methods in table.by_path.values()
-            for operation in methods.values()
+            operation: (
+                upstreams[backend.service],
+                operation.upstream.partition("{")[0].encode("ascii"),
+            )
+            for backend in table.backends
+            for operation in backend.operations
         }
 
     async def __call__(self, request: FastRequest) -> FastResponse:
@@ -83,7 +92,7 @@ class Proxy:
 
     async def _send(self, request: FastRequest, operation: Operation) -> ClientResponse:
         body = await self._body(request, operation)
-        target = self._targets[operation]
+        upstream, target = self._targets[operation]
         if operation.parameter is not None:
             target += request.raw_path.rstrip(b"/").rpartition(b"/")[2]
         if request.query:
@@ -91,7 +100,7 @@ class Proxy:
         headers = upstream_headers(request, operation.credential, self._secret)
         if operation.takes_body:
             headers = [header for header in headers if header[0] != b"content-type"]
-        return await self._upstream.request(
+        return await upstream.request(
             request.method.encode("ascii"),
             target,
             headers=headers,

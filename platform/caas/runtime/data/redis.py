@@ -9,7 +9,7 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
-from caas.runtime.calls.time_limit import TimeLimit
+from caas.runtime.time_limit import TimeLimit
 from caas_observability.setup.context import current_scope
 from caas_observability.setup.tracing import start_span
 

@@ -20,12 +20,12 @@ from litestar.types import ControllerRouterHandler
 
 from caas.kernel import wire
 from caas.kernel.clock import Clock, rfc3339
-from caas.runtime.calls.time_limit import TimeLimit
 from caas.runtime.http.fast import FastRequest
 from caas.runtime.http.operations import SERVICE_SECRET, Requirement, operation
 from caas.runtime.http.problems import Style
 from caas.runtime.identity.peers import PeerTrust, is_loopback, names_loopback
 from caas.runtime.identity.service_secret import ServiceAuthenticationError
+from caas.runtime.time_limit import TimeLimit
 from caas_observability.setup import metrics
 
 READY_PATH = "/internal/ready"

@@ -23,8 +23,8 @@ from caas.contracts.auth.identity import (
     SessionsRevoked,
 )
 from caas.kernel.errors import UnavailableError
-from caas.runtime.calls.time_limit import TimeLimit
 from caas.runtime.tasks import end_tasks
+from caas.runtime.time_limit import TimeLimit
 from caas_observability.setup.logs import get_logger
 
 HEARTBEAT_MS = 250

@@ -16,7 +16,7 @@ from caas.runtime.calls.client.errors import (
     UpstreamTimeoutError,
 )
 from caas.runtime.calls.client.limits import ClientLimits
-from caas.runtime.calls.time_limit import TimeLimit
+from caas.runtime.time_limit import TimeLimit
 
 SWEEP_BUSY_S = 0.02
 SWEEP_IDLE_S = 1.0
