@@ -92,6 +92,7 @@ class _Running:
 
     def _wire(self, runtime: RuntimeSettings, settings: AuthSettings, clock: Clock) -> AuthServices:
         pepper, signing, publisher = settings.key_pepper, self.signing, self.publisher
+        testing = runtime.environment == "development"
         client_store, user_store = MongoClientStore(), MongoUserStore()
         named_store, use_store = MongoNamedKeyStore(), MongoKeyUseStore()
         verifier = TokenVerifier(self.keys, self.log, clock, verified_max=runtime.token_cache_max)
@@ -101,7 +102,7 @@ class _Running:
         )
         return AuthServices(
             accounts=Accounts(
-                client_store, self.sessions, self.hasher, limiter, signing, clock, pepper
+                client_store, self.sessions, self.hasher, limiter, signing, clock, pepper, testing
             ),
             account_keys=AccountKeys(client_store, publisher, clock, pepper),
             key_check=key_check,
@@ -109,7 +110,14 @@ class _Running:
             whitelists=Whitelists(client_store, publisher),
             tenants=Tenants(client_store, user_store, self.sessions, named_store, publisher, clock),
             sdk_sessions=SdkSessions(
-                user_store, self.sessions, key_check, signing, verifier, self.endings, clock
+                user_store,
+                self.sessions,
+                key_check,
+                signing,
+                verifier,
+                self.endings,
+                clock,
+                testing,
             ),
             endings=self.endings,
             checks=Checks(self.sessions, verifier, clock),

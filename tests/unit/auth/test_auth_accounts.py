@@ -94,9 +94,26 @@ def test_the_seeds_password_is_good_enough() -> None:
 def test_what_is_no_address_is_refused_by_name(text: str) -> None:
     """RFC 5322, without asking a name server."""
     with pytest.raises(FieldInvalidError) as refused:
-        parse_email(text)
+        parse_email(text, testing=True)
 
     assert refused.value.errors[0][0] == "email"
+
+
+@pytest.mark.parametrize("text", ["a@acme.test", "A@sub.ACME.TEST"])
+def test_addresses_for_tests_are_good_on_a_platform_for_testing(text: str) -> None:
+    """RFC 6761 keeps `.test` for that; elsewhere mail would never arrive."""
+    assert parse_email(text, testing=True) == text[0] + text[1:].lower()
+    with pytest.raises(FieldInvalidError):
+        parse_email(text, testing=False)
+
+
+@pytest.mark.parametrize("testing", [True, False])
+def test_other_reserved_names(testing: bool) -> None:  # noqa: FBT001
+    """`.example` is good anywhere, for documents use it; what means nobody or here is not."""
+    assert parse_email("a@acme.example", testing=testing) == "a@acme.example"
+    for text in ("a@acme.invalid", "a@acme.local", "a@acme.localhost", "a@localhost"):
+        with pytest.raises(FieldInvalidError):
+            parse_email(text, testing=testing)
 
 
 def test_email_key_folds_width_and_case() -> None:

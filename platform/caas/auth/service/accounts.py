@@ -39,7 +39,11 @@ class LoggedIn:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Registers companies and signs their administrators in."""
+    """Registers companies and signs their administrators in.
+
+    Attributes:
+        testing: Whether the platform is one for testing; see `parse_email`.
+    """
 
     clients: ClientStore
     sessions: SessionStore
@@ -48,6 +52,7 @@ class Accounts:
     signer: TokenSigner
     clock: Clock
     pepper: bytes
+    testing: bool = False
 
     async def register(
         self, *, company_name: str, email: str, password: str, plan: Plan
@@ -60,7 +65,7 @@ class Accounts:
                 that simultaneous registrations make one.
         """
         company = parse_name(company_name, path="company_name", max_chars=COMPANY_NAME_MAX_CHARS)
-        address = parse_email(email)
+        address = parse_email(email, testing=self.testing)
         check_password(password, email=address)
         email_key = email_key_of(address)
         if await self.clients.by_email_key(email_key) is not None:
@@ -100,7 +105,7 @@ class Accounts:
             TooManyAttemptsError: Too many wrong passwords for the account or the address.
         """
         try:
-            email_key = email_key_of(parse_email(email))
+            email_key = email_key_of(parse_email(email, testing=self.testing))
         except FieldInvalidError:
             email_key = email_key_of(email)  # no account has it; takes as long all the same
         await self.limiter.reserve(email_key, ip_address)

@@ -108,6 +108,7 @@ class FakeAuth:
     limiter: OpenLimiter = field(default_factory=OpenLimiter)
     activation_delay_ms: int = 2000
     keys: KeySet | None = None
+    testing: bool = False
 
     def build(self) -> AuthServices:
         """Return the use cases; `await services.signing_keys.load()` makes the first key."""
@@ -132,6 +133,7 @@ class FakeAuth:
                 signing,
                 self.clock,
                 PEPPER,
+                testing=self.testing,
             ),
             account_keys=AccountKeys(self.clients, self.announcer, self.clock, PEPPER),
             key_check=key_check,
@@ -148,7 +150,14 @@ class FakeAuth:
                 self.clock,
             ),
             sdk_sessions=SdkSessions(
-                self.users, self.sessions, key_check, signing, verifier, endings, self.clock
+                self.users,
+                self.sessions,
+                key_check,
+                signing,
+                verifier,
+                endings,
+                self.clock,
+                testing=self.testing,
             ),
             endings=endings,
             checks=Checks(self.sessions, verifier, self.clock),

@@ -258,3 +258,39 @@ async def keys_shown_once(t: CaseContext) -> None:
                 check.lacks(answer.text, secret)
             for word in ("argon2", "password_hash", "key_hash"):
                 check.lacks(answer.text, word)
+
+
+@PHASE.case(
+    "S02.26",
+    "Addresses that are kept for tests are good",
+    proves="Companies and users with addresses below .test and .example can be made and sign in.",
+    requirements=["AUTH-REG-13"],
+    baseline=[12],
+)
+async def addresses_for_tests(t: CaseContext) -> None:
+    """Red when an address that mail can't reach is refused on a platform that sends none."""
+    for domain in ("acme.test", "acme.example"):
+        name = domain.partition(".")[2]
+        form = _form(t, email=f"{t.unique('admin')}@{domain}")
+        made = await t.auth.post(ops.REGISTER, json=form)
+        with t.check(f"registered-{name}", f"an account at {domain}") as check:
+            check.status(made, 201)
+        key, _ = map(t.secret, t.need(made, "api_key", "api_secret"))
+        who = {"email": form["email"], "password": form["password"]}
+        login = await t.auth.post(ops.LOGIN, json=who)
+        with t.check(f"signed-in-{name}", "its owner signs in with it") as check:
+            check.status(login, 200)
+        t.secret(*t.need(login, "access_token"))
+        user = f"{t.unique('user')}@{domain}"
+        opened = await t.auth.post(
+            ops.SDK_SESSION,
+            json={"user_external_id": user, "user_data": {"email": user}},
+            headers={"x-api-key": key},
+        )
+        with t.check(f"user-{name}", f"a user at {domain} opens a session") as check:
+            check.status(opened, 200)
+        token, _ = map(t.secret, t.need(opened, "access_token", "refresh_token"))
+        profile = await t.auth.get(ops.PROFILE, headers={"authorization": f"Bearer {token}"})
+        with t.check(f"kept-{name}", "the address is kept as given") as check:
+            check.status(profile, 200)
+            check.equal(profile.at("email"), user)

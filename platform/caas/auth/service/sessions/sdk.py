@@ -66,7 +66,11 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class SdkSessions:
-    """Opens and refreshes sessions."""
+    """Opens and refreshes sessions.
+
+    Attributes:
+        testing: Whether the platform is one for testing; see `parse_email`.
+    """
 
     users: UserStore
     sessions: SessionStore
@@ -75,6 +79,7 @@ class SdkSessions:
     checker: TokenChecker
     endings: Endings
     clock: Clock
+    testing: bool = False
 
     async def opener_of(self, api_key: str, caller: Caller) -> KeyHolder:
         """Return whom a key belongs to that may open sessions from there.
@@ -174,7 +179,9 @@ class SdkSessions:
     ) -> Opened:
         client = holder.client
         now_ms = self.clock.now_ms()
-        user = await self.users.upsert(client.tenant_id, external_id, _checked(data), now_ms)
+        user = await self.users.upsert(
+            client.tenant_id, external_id, _checked(data, testing=self.testing), now_ms
+        )
         issue = new_issue(kid=await self.signer.current_kid(), now_ms=now_ms)
         session = Session(
             id=SessionId(new_id()),
@@ -214,12 +221,16 @@ class SdkSessions:
         )
 
 
-def _checked(data: UserData) -> UserData:
+def _checked(data: UserData, *, testing: bool) -> UserData:
     """Return the data in normal form; raise `FieldInvalidError` where it breaks a rule."""
     if data.metadata is not None:
         check_settings(data.metadata, path="metadata")
     return UserData(
-        email=None if data.email is None else parse_email(data.email, path="user_data.email"),
+        email=(
+            None
+            if data.email is None
+            else parse_email(data.email, testing=testing, path="user_data.email")
+        ),
         username=(
             None
             if data.username is None
