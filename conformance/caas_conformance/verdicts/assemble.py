@@ -96,6 +96,7 @@ def closing(
             registry=facts.registry,
             mix_ups=mix_ups,
             lost_records=_lost(collector),
+            refused_telemetry=_refused(collector),
             leaks=leaked,
             restarts=restarts,
         ),
@@ -201,6 +202,15 @@ def _lost(collector: TelemetryCollector | None) -> int:
     if collector is None:
         return 0
     return sum(collector.lost.values()) + collector.receiver.store.rejected
+
+
+def _refused(collector: TelemetryCollector | None) -> Mapping[str, int]:
+    """Return what the receiver did not take, by reason: whole exports and single records."""
+    if collector is None:
+        return {}
+    receiver = collector.receiver
+    exports = {f"export: {reason}": times for reason, times in receiver.refusals.items()}
+    return exports | {f"record: {reason}": times for reason, times in receiver.unread.items()}
 
 
 def _overhead(

@@ -45,6 +45,7 @@ class Findings:
     registry: Registry
     mix_ups: Sequence[str] = ()
     lost_records: int = 0
+    refused_telemetry: Mapping[str, int] = field(default_factory=dict)
     leaks: int = 0
     restarts: Mapping[str, int] = field(default_factory=dict)
 
@@ -109,6 +110,9 @@ def _telemetry_gates(found: Findings, limits: GateLimits) -> Iterator[Gate]:
         yield _gate(name, part == whole and whole > 0, "100 %", told, culprits, counts=counts)
     if limits.telemetry:
         yield _zero("telemetry records lost", found.lost_records)
+        refused = found.refused_telemetry
+        why = [f"{reason} ({times})" for reason, times in refused.items()]
+        yield _zero("telemetry refused", sum(refused.values()), why)
 
 
 def _coverage(found: Findings, min_coverage: float) -> Gate:

@@ -1,24 +1,18 @@
-"""OTLP requests, protobuf or JSON, as records.
-
-JSON follows the OTLP specification: ids are hex in either case. Base64 ids, which plain protobuf
-JSON writers send, are taken as well.
-"""
+"""OTLP requests, protobuf or JSON, as records; an item that can't be read costs itself alone."""
 
 import base64
-import binascii
-import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
 
 import msgspec
-from google.protobuf.json_format import ParseDict, ParseError  # type: ignore[import-untyped]
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from caas_observability.receiver import requests
 from caas_observability.receiver.records import (
     ReceivedEvent,
     ReceivedLink,
@@ -26,100 +20,70 @@ from caas_observability.receiver.records import (
     ReceivedSpan,
 )
 
-NESTING_MAX_LEVELS = 32
-
 _KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _STATUSES = ("unset", "ok", "error")
-_ID_CHARS = {
-    "traceId": 32, "trace_id": 32, "spanId": 16, "span_id": 16,
-    "parentSpanId": 16, "parent_span_id": 16,
-}  # fmt: skip
-_HEX = re.compile(r"[0-9a-fA-F]+")
+
+T = TypeVar("T")
+InvalidOtlpError = requests.InvalidOtlpError
 
 
-# The last four are what ParseDict lets through for members of a wrong type.
-_NOT_OTLP = (
-    ParseError, DecodeError, msgspec.DecodeError, RecursionError,
-    TypeError, AttributeError, KeyError, UnicodeError,
-)  # fmt: skip
+class Decoded(msgspec.Struct, Generic[T]):
+    """What a request held.
+
+    Attributes:
+        records: What could be read, in order.
+        rejected: How many of its items could not, by reason.
+    """
+
+    records: list[T]
+    rejected: Counter[str]
 
 
-class InvalidOtlpError(ValueError):
-    """The body is not the OTLP request it claims to be."""
-
-
-def decode_spans(body: bytes, *, is_json: bool) -> list[ReceivedSpan]:
+def decode_spans(body: bytes, *, is_json: bool) -> Decoded[ReceivedSpan]:
     """Read an ExportTraceServiceRequest.
 
     Raises:
-        InvalidOtlpError: It can't be decoded, or an id has the wrong length.
+        InvalidOtlpError: It is no such request.
     """
-    request = _parse(ExportTraceServiceRequest(), body, is_json=is_json)
-    return [
-        _span(span, resource, group.scope.name)
-        for of_resource in request.resource_spans
-        for resource in (_attributes(of_resource.resource.attributes),)
-        for group in of_resource.scope_spans
-        for span in group.spans
-    ]
+    return _decode(requests.TRACES, ExportTraceServiceRequest, _span, body, is_json=is_json)
 
 
-def decode_logs(body: bytes, *, is_json: bool) -> list[ReceivedLog]:
+def decode_logs(body: bytes, *, is_json: bool) -> Decoded[ReceivedLog]:
     """Read an ExportLogsServiceRequest.
 
     Raises:
-        InvalidOtlpError: It can't be decoded, or an id has the wrong length.
+        InvalidOtlpError: It is no such request.
     """
-    request = _parse(ExportLogsServiceRequest(), body, is_json=is_json)
-    return [
-        _log(record, resource, group.scope.name)
-        for of_resource in request.resource_logs
-        for resource in (_attributes(of_resource.resource.attributes),)
-        for group in of_resource.scope_logs
-        for record in group.log_records
-    ]
+    return _decode(requests.LOGS, ExportLogsServiceRequest, _log, body, is_json=is_json)
 
 
-def count_metrics(body: bytes, *, is_json: bool) -> int:
-    """Read an ExportMetricsServiceRequest and count its metrics.
+def decode_metrics(body: bytes, *, is_json: bool) -> Decoded[str]:
+    """Read an ExportMetricsServiceRequest for the names of its metrics.
 
     Raises:
-        InvalidOtlpError: It can't be decoded.
+        InvalidOtlpError: It is no such request.
     """
-    request = _parse(ExportMetricsServiceRequest(), body, is_json=is_json)
-    return sum(len(s.metrics) for r in request.resource_metrics for s in r.scope_metrics)
+    return _decode(requests.METRICS, ExportMetricsServiceRequest, _metric, body, is_json=is_json)
 
 
-def _parse(message: Any, body: bytes, *, is_json: bool) -> Any:
-    try:
-        if is_json:
-            decoded = msgspec.json.decode(body)
-            if not isinstance(decoded, dict):
-                raise InvalidOtlpError("the JSON body is not an object")
-            ParseDict(_with_base64_ids(decoded, 0), message, ignore_unknown_fields=True)
-        else:
-            message.ParseFromString(body)
-    except _NOT_OTLP as error:
-        raise InvalidOtlpError(f"not an OTLP request: {type(error).__name__}") from error
-    return message
-
-
-def _with_base64_ids(value: Any, level: int) -> Any:
-    """Rewrite OTLP's hex ids as protobuf JSON's base64."""
-    if level > NESTING_MAX_LEVELS:
-        raise InvalidOtlpError(f"nested deeper than {NESTING_MAX_LEVELS} levels")
-    if isinstance(value, list):
-        return [_with_base64_ids(item, level + 1) for item in value]
-    if not isinstance(value, dict):
-        return value
-    members = {}
-    for key, member in value.items():
-        chars = _ID_CHARS.get(key)
-        if chars and isinstance(member, str) and len(member) == chars and _HEX.fullmatch(member):
-            members[key] = base64.b64encode(binascii.unhexlify(member)).decode()
-        else:
-            members[key] = _with_base64_ids(member, level + 1)
-    return members
+def _decode(
+    shape: requests.Shape,
+    kind: type[Any],
+    record: Callable[[Any, dict[str, Any], str], T],
+    body: bytes,
+    *,
+    is_json: bool,
+) -> Decoded[T]:
+    decoded: Decoded[T] = Decoded([], Counter())
+    groups = requests.read(shape, kind, body, decoded.rejected, is_json=is_json)
+    for resource, scope, items in groups:
+        attributes = _attributes(resource.attributes)  # one object: records are grouped by it
+        for item in items:
+            try:
+                decoded.records.append(record(item, attributes, scope.name))
+            except ValueError as error:
+                decoded.rejected[str(error)] += 1
+    return decoded
 
 
 def _id(raw: bytes, size: int, *, optional: bool) -> str:
@@ -128,7 +92,7 @@ def _id(raw: bytes, size: int, *, optional: bool) -> str:
         return raw.hex()
     if optional and not any(raw):
         return ""
-    raise InvalidOtlpError(f"an id is not {size} bytes long, or all zeros")
+    raise ValueError(f"an id is not {size} bytes long, or all zeros")
 
 
 def _span(span: Any, resource: dict[str, Any], scope: str) -> ReceivedSpan:
@@ -161,9 +125,10 @@ def _span(span: Any, resource: dict[str, Any], scope: str) -> ReceivedSpan:
 
 def _links(links: Iterable[Any]) -> Iterator[ReceivedLink]:
     for link in links:
+        # To a span that nobody knows, a link may have attributes alone (OTel API, "Add Link").
         yield ReceivedLink(
-            trace_id=_id(link.trace_id, 16, optional=False),
-            span_id=_id(link.span_id, 8, optional=False),
+            trace_id=_id(link.trace_id, 16, optional=True),
+            span_id=_id(link.span_id, 8, optional=True),
             attributes=_attributes(link.attributes),
         )
 
@@ -181,6 +146,10 @@ def _log(record: Any, resource: dict[str, Any], scope: str) -> ReceivedLog:
         resource=resource,
         scope=scope,
     )
+
+
+def _metric(metric: Any, resource: dict[str, Any], scope: str) -> str:  # noqa: ARG001 - as others
+    return str(metric.name)
 
 
 def _level(severity: int) -> str:

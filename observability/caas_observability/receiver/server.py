@@ -1,12 +1,14 @@
 """An OTLP/HTTP receiver inside the runner: protobuf and JSON, gzip, bounded, no framework.
 
 Answers as the OTLP specification says: 200 with an Export…ServiceResponse of the request's
-encoding (with a partial success when the store is full), 400 with a `Status` message for what
-can't be decoded, 413 and 415 for what is too large or of another type.
+encoding (with a partial success when some items can't be read, or the store is full), 400 with a
+`Status` message for what can't be decoded, 413 and 415 for what is too large or of another type.
 """
 
 import asyncio
 import zlib
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -25,10 +27,16 @@ BODY_MAX_BYTES = 16 * 1024 * 1024
 HEADERS_MAX_BYTES = 32 * 1024
 CONNECTIONS_MAX = 256
 SPAN_AWAITED_S = 30.0
+REASONS_MAX = 50
+"""Kinds of refusal that are told apart; the rest is counted together."""
+GZIP_MEMBERS_MAX = 1000
+STORE_FULL = "the store is full"
 
 _PROTOBUF, _JSON = b"application/x-protobuf", b"application/json"
 _SIGNALS = {b"/v1/traces": "spans", b"/v1/logs": "logs", b"/v1/metrics": "metrics"}
-_REJECTED_MEMBER = {"spans": "rejectedSpans", "logs": "rejectedLogRecords"}
+_REJECTED_MEMBER = {
+    "spans": "rejectedSpans", "logs": "rejectedLogRecords", "metrics": "rejectedDataPoints",
+}  # fmt: skip
 _REASONS = {
     200: b"OK", 400: b"Bad Request", 404: b"Not Found", 405: b"Method Not Allowed",
     413: b"Content Too Large", 415: b"Unsupported Media Type",
@@ -42,7 +50,8 @@ class OtlpReceiver:
     Attributes:
         store: What arrived.
         requests: How many export requests were answered 200.
-        refused: How many were answered otherwise.
+        refusals: How many were answered otherwise, by reason.
+        unread: How many items of accepted requests could not be read, by reason.
     """
 
     def __init__(
@@ -59,7 +68,8 @@ class OtlpReceiver:
         self.body_max_bytes = body_max_bytes
         self.store = TelemetryStore(max_records)
         self.requests = 0
-        self.refused = 0
+        self.refusals: Counter[str] = Counter()
+        self.unread: Counter[str] = Counter()
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
 
@@ -68,6 +78,11 @@ class OtlpReceiver:
         """The URL to give services as OTEL_EXPORTER_OTLP_ENDPOINT."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
+
+    @property
+    def refused(self) -> int:
+        """How many export requests were not answered 200."""
+        return self.refusals.total()
 
     async def start(self) -> None:
         """Begin to listen.
@@ -120,18 +135,36 @@ class OtlpReceiver:
         """Write everything received as OTLP/JSON lines, redacted; return the number of lines."""
         return self.store.write_jsonl(path, redactor)
 
-    def accept(self, signal: str, body: bytes, *, is_json: bool) -> int:
-        """Decode and keep one request; return how many of its items were rejected.
+    def accept(self, signal: str, body: bytes, *, is_json: bool) -> Counter[str]:
+        """Decode and keep one request; return how many of its items were rejected, by reason.
 
         Raises:
             InvalidOtlpError: The body can't be decoded; nothing of it is kept.
         """
+        full = 0
         if signal == "spans":
-            return self.store.add_spans(otlp_decoding.decode_spans(body, is_json=is_json))
-        if signal == "logs":
-            return self.store.add_logs(otlp_decoding.decode_logs(body, is_json=is_json))
-        self.store.metrics["received"] += otlp_decoding.count_metrics(body, is_json=is_json)
-        return 0
+            spans = otlp_decoding.decode_spans(body, is_json=is_json)
+            rejected = spans.rejected
+            count(self.unread, rejected)  # before whoever waits for one of the spans looks
+            full = self.store.add_spans(spans.records)
+        elif signal == "logs":
+            logs = otlp_decoding.decode_logs(body, is_json=is_json)
+            rejected = logs.rejected
+            count(self.unread, rejected)
+            full = self.store.add_logs(logs.records)
+        else:
+            metrics = otlp_decoding.decode_metrics(body, is_json=is_json)
+            rejected = metrics.rejected
+            count(self.unread, rejected)
+            self.store.metrics["received"] += len(metrics.records)
+        return rejected + Counter({STORE_FULL: full})
+
+
+def count(counts: Counter[str], more: Mapping[str, int]) -> None:
+    """Add to *counts*, which tells apart `REASONS_MAX` reasons and no more."""
+    for reason, times in more.items():
+        told = reason if reason in counts or len(counts) < REASONS_MAX else "another reason"
+        counts[told] += times
 
 
 class _Connection(asyncio.Protocol):
@@ -240,7 +273,7 @@ class _Connection(asyncio.Protocol):
     def _refuse(self, status: int, message: str, *, close: bool = False) -> None:
         if self._answered:
             return
-        self._receiver.refused += 1
+        count(self._receiver.refusals, {f"{status} {message}": 1})
         is_json = self._headers.get(b"content-type", b"").lower().startswith(_JSON)
         if is_json:
             body = msgspec.json.encode({"message": message})
@@ -266,29 +299,35 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
 
-def _success(signal: str, rejected: int, *, is_json: bool) -> bytes:
+def _success(signal: str, rejected: Counter[str], *, is_json: bool) -> bytes:
     """Write an Export…ServiceResponse; rejected items make it a partial success."""
-    if not rejected or signal not in _REJECTED_MEMBER:
+    if not rejected:
         return b"{}" if is_json else b""
+    message = ", ".join(f"{reason} ({times})" for reason, times in rejected.most_common())
     if is_json:
-        partial = {_REJECTED_MEMBER[signal]: str(rejected), "errorMessage": "the store is full"}
+        partial = {_REJECTED_MEMBER[signal]: str(rejected.total()), "errorMessage": message}
         return msgspec.json.encode({"partialSuccess": partial})
-    text = b"the store is full"
-    partial_success = b"\x08" + varint(rejected) + b"\x12" + varint(len(text)) + text
-    return b"\x0a" + varint(len(partial_success)) + partial_success
+    text = message.encode()
+    count_and_text = b"\x08" + varint(rejected.total()) + b"\x12" + varint(len(text)) + text
+    return b"\x0a" + varint(len(count_and_text)) + count_and_text
 
 
 def _gunzip(body: bytes, max_bytes: int) -> bytes:
-    """Decompress at most *max_bytes*.
+    """Decompress at most *max_bytes*, of one gzip member or of several in a row (RFC 1952 2.2).
 
     Raises:
         OverflowError: There is more.
-        zlib.error: It is not one whole gzip member.
+        zlib.error: They are not whole gzip members.
     """
-    unpacker = zlib.decompressobj(wbits=31)
-    unpacked = unpacker.decompress(body, max_bytes + 1)
-    if len(unpacked) > max_bytes:
-        raise OverflowError
-    if not unpacker.eof or unpacker.unused_data:
-        raise zlib.error("not one whole gzip member")
-    return unpacked
+    unpacked = b""
+    for _ in range(GZIP_MEMBERS_MAX):
+        unpacker = zlib.decompressobj(wbits=31)
+        unpacked += unpacker.decompress(body, max_bytes + 1 - len(unpacked))
+        if len(unpacked) > max_bytes:
+            raise OverflowError
+        if not unpacker.eof:
+            break
+        body = unpacker.unused_data
+        if not body:
+            return unpacked
+    raise zlib.error("not whole gzip members")

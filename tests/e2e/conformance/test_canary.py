@@ -9,6 +9,7 @@ import base64
 import http.client
 import re
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class Wire(OtlpReceiver):
         super().__init__()
         self.bodies: list[bytes] = []
 
-    def accept(self, signal: str, body: bytes, *, is_json: bool) -> int:
+    def accept(self, signal: str, body: bytes, *, is_json: bool) -> Counter[str]:
         """Keep the body, then receive it."""
         self.bodies.append(body)
         return super().accept(signal, body, is_json=is_json)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from caas.stack.servers.embedded import free_port
-from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.cli.progress import Quiet
 from caas_conformance.engine.runner import Options
@@ -65,15 +64,3 @@ def conducted(service: ScriptedService, phase: Phase, tmp_path: Path) -> Conduct
         return await conduct(request, Quiet())
 
     return run
-
-
-def add_get(phase: Phase, number: int, path: str, *, expect: int = 200, **more: Any) -> None:
-    """Add a case that gets *path* and expects a status."""
-
-    async def body(t: CaseContext) -> None:
-        answer = await t.auth.get(path)
-        with t.check("status", "the status is right") as check:
-            check.status(answer, expect)
-
-    case_id = f"{phase.id}.{number:02d}"
-    phase.case(case_id, f"Case {number}", proves="It.", requirements=["REQ-01"], **more)(body)

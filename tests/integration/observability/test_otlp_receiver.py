@@ -2,12 +2,14 @@
 
 import asyncio
 import gzip
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from google.protobuf.json_format import Parse  # type: ignore[import-untyped]
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -23,7 +25,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
-from caas_observability.receiver.server import OtlpReceiver
+from caas_observability.receiver.server import REASONS_MAX, OtlpReceiver, count
 from caas_observability.redaction import Redactor
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
@@ -187,6 +189,8 @@ async def test_what_is_not_accepted(
     assert (status == 405) == ("allow" in headers)
     assert receiver.store.spans == []
     assert (receiver.requests, receiver.refused) == (0, 1)
+    (reason,) = receiver.refusals
+    assert reason.startswith(f"{status} ")
 
 
 async def test_an_error_says_why_in_the_request_s_encoding(receiver: OtlpReceiver) -> None:
@@ -229,6 +233,50 @@ async def test_a_full_store_says_how_much_it_rejected(receiver: OtlpReceiver) ->
     assert status == 200
     assert response.partial_success.rejected_spans == 3
     assert (len(receiver.store.spans), receiver.store.rejected) == (50, 3)
+
+
+@pytest.mark.parametrize("content_type", [PROTOBUF, JSON])
+async def test_items_that_cant_be_read_are_rejected_alone(
+    receiver: OtlpReceiver, content_type: str
+) -> None:
+    """A partial success that says why; the exporter and the report both count them."""
+    if content_type == JSON:
+        spans = [{"traceId": TRACE, "spanId": SPAN, "name": "x"}, {"traceId": TRACE, "spanId": ""}]
+        body = msgspec.json.encode({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})
+    else:
+        body = spans_request(2).replace((2).to_bytes(8, "big"), bytes(8))
+    status, _, answer = await send(receiver, post("/v1/traces", body, content_type))
+    response = ExportTraceServiceResponse()
+    if content_type == JSON:
+        Parse(answer, response)
+    else:
+        response.ParseFromString(answer)
+
+    assert (status, len(receiver.store.spans)) == (200, 1)
+    assert response.partial_success.rejected_spans == 1
+    assert response.partial_success.error_message == "an id is not 8 bytes long, or all zeros (1)"
+    assert receiver.unread == {"an id is not 8 bytes long, or all zeros": 1}
+    assert (receiver.refused, receiver.store.rejected) == (0, 0)
+
+
+async def test_gzip_members_in_a_row_are_one_body(receiver: OtlpReceiver) -> None:
+    """Some proxies join them (RFC 1952 2.2); together they are bounded as one."""
+    body = spans_request(2)
+    joined = gzip.compress(body[:9]) + gzip.compress(body[9:])
+    status, _, _ = await send(receiver, post("/v1/traces", joined, extra=GZIP))
+    bomb = gzip.compress(b"\0" * 15_000) * 2
+    too_large, _, _ = await send(receiver, post("/v1/traces", bomb, extra=GZIP))
+
+    assert (status, len(receiver.store.spans), too_large) == (200, 2, 413)
+
+
+async def test_reasons_are_bounded() -> None:
+    """Whoever reaches the port can't fill the report."""
+    counts: Counter[str] = Counter()
+    for number in range(3 * REASONS_MAX):
+        count(counts, {f"reason {number}": 1})
+
+    assert (len(counts), counts.total()) == (REASONS_MAX + 1, 3 * REASONS_MAX)
 
 
 async def test_waiting_ends_when_the_span_is_there(receiver: OtlpReceiver) -> None:

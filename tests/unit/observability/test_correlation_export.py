@@ -32,10 +32,10 @@ def test_both_signals_name_the_request(queue: SignalQueue, sink: Sink) -> None:
             resource, [("s", [otlp_encoding.encode_span(s) for s in (inner, server)])]
         ),
         is_json=False,
-    )
+    ).records
     records = otlp_decoding.decode_logs(
         otlp_encoding.encode_request(resource, [("s", [otlp_encoding.encode_log(log)])]),
         is_json=False,
-    )
+    ).records
     assert [span.attributes.get(CORRELATION_KEY) for span in spans] == [None, "run.S01.01.1.x1"]
     assert records[0].attributes == {"status": 200, CORRELATION_KEY: "run.S01.01.1.x1"}
