@@ -10,7 +10,6 @@ from typing import ParamSpec, TypeVar
 
 import click
 import msgspec
-from rich.console import Console
 
 from caas_reports import formats, runs, schemas
 from caas_reports.comparison import baseline as baselines
@@ -19,6 +18,7 @@ from caas_reports.comparison import tables
 from caas_reports.comparison.context import Context
 from caas_reports.comparison.seed_import import import_report
 from caas_reports.errors import ReportError
+from caas_reports.terminal import Terminal, echo
 
 # The exit codes of `caas`: 2 is click's own, for usage.
 EXIT_ENVIRONMENT = 3
@@ -38,10 +38,10 @@ def _one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
         try:
             return command(*args, **kwargs)
         except ReportError as error:
-            click.echo(f"error: {error}", err=True)
+            echo(f"error: {error}", err=True)
         except OSError as error:
             told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-            click.echo(f"error: {told}", err=True)
+            echo(f"error: {told}", err=True)
         sys.exit(EXIT_ENVIRONMENT)
 
     return guarded
@@ -72,7 +72,7 @@ def render(
     target.mkdir(parents=True, exist_ok=True)
     context = _context(directory, baseline_file)
     for path in formats.write_all(found, target, names=names or None, context=context).values():
-        click.echo(path)
+        echo(str(path))
 
 
 def _context(directory: Path, baseline_file: Path | None) -> Context:
@@ -123,13 +123,13 @@ def compare(
         raise ReportError("no baseline found: give --baseline FILE, or a second run")
     if as_json:
         encoded = msgspec.json.encode(result, order="deterministic")
-        click.echo(msgspec.json.format(encoded, indent=1))
+        echo(msgspec.json.format(encoded, indent=1).decode())
     else:
-        tables.show(result, Console())
+        tables.show(result, Terminal())
     target = output or directory
     target.mkdir(parents=True, exist_ok=True)
     for path in tables.write(found, result, target, context):
-        click.echo(path, err=as_json)
+        echo(str(path), err=as_json)
     if fail_on_regression and result.counts[comparison.Change.REGRESSED.value]:
         sys.exit(EXIT_GATE)
 
@@ -149,8 +149,8 @@ def import_baseline(seed_report: Path, output: Path | None) -> None:
     target = output or BASELINE_DIRECTORY / f"{name}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(baselines.encode(made))
-    tables.show_totals(made, Console())
-    click.echo(target)
+    tables.show_totals(made, Terminal())
+    echo(str(target))
 
 
 @report.command("open")
@@ -164,7 +164,7 @@ def open_report(run: str | None, only_print: bool) -> None:  # noqa: FBT001
     if not path.is_file():
         found, directory = runs.read(run)
         path = formats.write_all(found, directory, names=["html"])["html"]
-    click.echo(path)
+    echo(str(path))
     # Without a display a text browser would take over the terminal.
     has_display = sys.platform in {"darwin", "win32"} or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
@@ -182,9 +182,9 @@ def schema(output: Path, check: bool) -> None:  # noqa: FBT001
     """Write the JSON Schemas of run.json and of baselines, generated from the models."""
     if not check:
         for path in schemas.write(output):
-            click.echo(path)
+            echo(str(path))
         return
     stale = schemas.stale(output)
     for name in stale:
-        click.echo(f"stale: {output / name}: run caas report schema", err=True)
+        echo(f"stale: {output / name}: run caas report schema", err=True)
     sys.exit(1 if stale else 0)

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
-from rich.console import Console
 
 from caas_conformance.authoring.definition import CaseDefinition, Phase
 from caas_conformance.cli import presentation
@@ -28,6 +27,7 @@ from caas_conformance.verdicts.gates import GateLimits
 from caas_conformance.verdicts.judging import EXIT_ENVIRONMENT, EXIT_USAGE, GREEN, exit_code
 from caas_reports.errors import ReportError
 from caas_reports.formats import run_json
+from caas_reports.terminal import Terminal, echo
 
 STATE_DIR = ".caas"
 RUNS = "runs"
@@ -35,13 +35,21 @@ T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class UsageProblem(click.ClickException):
+class Problem(click.ClickException):
+    """One line on standard error, and an exit code that is true when nobody reads it."""
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002 - click's
+        """Print it."""
+        echo(f"Error: {self.format_message()}", err=True)
+
+
+class UsageProblem(Problem):
     """One line on standard error, exit code 2."""
 
     exit_code = EXIT_USAGE
 
 
-class EnvironmentProblem(click.ClickException):
+class EnvironmentProblem(Problem):
     """One line on standard error, exit code 3."""
 
     exit_code = EXIT_ENVIRONMENT
@@ -183,7 +191,7 @@ def run(  # noqa: PLR0913 - one for each option
     suite = load_suite()
     runs = state_dir.absolute() / RUNS
     chosen, planned = _select(suite, runs, **selected)
-    console = Console(stderr=as_json)
+    console = Terminal(stderr=as_json)
     try:
         recover_killed_runs(runs)
         request = RunRequest(
@@ -216,7 +224,7 @@ def run(  # noqa: PLR0913 - one for each option
         reason = error.strerror or str(error) or type(error).__name__
         raise EnvironmentProblem(f"{error.filename or state_dir}: {reason}") from error
     if as_json:
-        click.echo(msgspec.json.encode(presentation.summary(result, directory)))
+        echo(msgspec.json.encode(presentation.summary(result, directory)).decode())
     else:
         presentation.print_summary(console, result, directory)
     sys.exit(exit_code(result))
@@ -263,9 +271,9 @@ def show_plan(*, state_dir: Path, as_json: bool, **selected: Any) -> None:
     suite = load_suite()
     _, planned = _select(suite, state_dir.absolute() / RUNS, **selected)
     if as_json:
-        click.echo(msgspec.json.encode([presentation.described(case) for case in planned]))
+        echo(msgspec.json.encode([presentation.described(case) for case in planned]).decode())
     else:
-        presentation.print_plan(Console(), planned, suite.registry)
+        presentation.print_plan(Terminal(), planned, suite.registry)
 
 
 @conformance.command("list")
@@ -277,13 +285,13 @@ def show_list(*, requirements: bool, as_json: bool) -> None:
     if requirements:
         matrix = presentation.matrix(suite.cases, suite.registry)
         if as_json:
-            click.echo(msgspec.json.encode(matrix))
+            echo(msgspec.json.encode(matrix).decode())
         else:
-            presentation.print_matrix(Console(), matrix)
+            presentation.print_matrix(Terminal(), matrix)
     elif as_json:
-        click.echo(msgspec.json.encode([presentation.described(c) for c in suite.cases]))
+        echo(msgspec.json.encode([presentation.described(c) for c in suite.cases]).decode())
     else:
-        presentation.print_plan(Console(), suite.cases, suite.registry)
+        presentation.print_plan(Terminal(), suite.cases, suite.registry)
 
 
 @conformance.command()
@@ -294,4 +302,4 @@ def explain(case_id: str) -> None:
     case = next((case for case in suite.cases if case.id == case_id), None)
     if case is None:
         raise UsageProblem(f"no case is called {case_id}: see `caas conformance list`")
-    presentation.print_case(Console(), case, suite.registry)
+    presentation.print_case(Terminal(), case, suite.registry)

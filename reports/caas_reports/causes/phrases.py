@@ -71,7 +71,7 @@ def detail_of(exchange: Exchange) -> str:
     """Give what a problem document says of itself, behind a colon."""
     try:
         document = msgspec.json.decode(exchange.response.body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeError):
         return ""
     if not isinstance(document, dict):
         return ""

@@ -12,6 +12,7 @@ from caas_reports.comparison.baseline import Baseline
 from caas_reports.comparison.compare import Change, RunComparison, RunRow, SeedComparison, SeedRow
 from caas_reports.comparison.context import Context
 from caas_reports.model import Run
+from caas_reports.plain import plain
 
 MARKDOWN_FILE = "comparison.md"
 HTML_FILE = "comparison.html"
@@ -115,7 +116,7 @@ def write(
     """Write a comparison as Markdown, and as the HTML report opened on its comparison page."""
     markdown = directory / MARKDOWN_FILE
     lines = _seed_markdown(result) if isinstance(result, SeedComparison) else _runs(result)
-    markdown.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    markdown.write_text("\n".join([*map(plain, lines), ""]), encoding="utf-8")
     page = directory / HTML_FILE
     with page.open("wb") as stream:
         formats.available()["html"].write(run, stream, context)

@@ -4,18 +4,16 @@ A suite is a phase. Retries are told in Surefire's words: `flakyFailure` for wha
 passed, `rerunFailure` for what failed again.
 """
 
-import re
 from typing import BinaryIO
 from xml.etree import ElementTree as ET
 
 from caas_reports.comparison.context import Context
 from caas_reports.model import Attempt, Case, Run, Verdict
+from caas_reports.plain import plain
 from caas_reports.wording import failure_message, failure_text
 
 NAME = "junit"
 FILENAME = "junit.xml"
-# Characters that XML 1.0 can't hold, even escaped.
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write(run: Run, stream: BinaryIO, context: Context) -> None:  # noqa: ARG001
@@ -32,15 +30,11 @@ def write(run: Run, stream: BinaryIO, context: Context) -> None:  # noqa: ARG001
 
 
 def _element(parent: ET.Element | None, tag: str, text: str = "", **attributes: str) -> ET.Element:
-    clean = {name: _clean(value) for name, value in attributes.items()}
+    clean = {name: plain(value) for name, value in attributes.items()}
     made = ET.Element(tag, clean) if parent is None else ET.SubElement(parent, tag, clean)
     if text:
-        made.text = _clean(text)
+        made.text = plain(text)  # XML 1.0 can't hold most controls, even escaped
     return made
-
-
-def _clean(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", text)
 
 
 def _seconds(milliseconds: float) -> str:

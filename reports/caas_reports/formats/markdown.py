@@ -12,6 +12,7 @@ from typing import BinaryIO
 from caas_reports.causes.grouping import causes
 from caas_reports.comparison.context import Context
 from caas_reports.model import Attempt, Case, Check, Exchange, Message, Run, Verdict
+from caas_reports.plain import plain
 from caas_reports.traceability import covered_line, matrix
 from caas_reports.wording import duration, failure_message, share
 
@@ -22,8 +23,8 @@ LOG_LINES_MAX = 500
 
 
 def write(run: Run, stream: BinaryIO, context: Context) -> None:  # noqa: ARG001
-    """Write the document."""
-    stream.writelines(line.encode("utf-8", "replace") + b"\n" for line in _document(run))
+    """Write the document; control characters of what the platform said are shown."""
+    stream.writelines(plain(line).encode() + b"\n" for line in _document(run))
 
 
 def _document(run: Run) -> Iterator[str]:
@@ -118,7 +119,7 @@ def _causes(run: Run) -> Iterator[str]:
         if said.note:
             yield f"  - {_line(said.note)}"
         for record in said.logs:
-            yield f"  - {record.level} {record.service}: {_line(record.message)}"
+            yield f"  - {record.level} {_line(record.service)}: {_line(record.message)}"
     yield ""
 
 
@@ -235,7 +236,7 @@ def _logs(attempt: Attempt) -> Iterator[str]:
         ]
         if len(lines) > LOG_LINES_MAX:
             lines[LOG_LINES_MAX:] = [f"({len(lines) - LOG_LINES_MAX} more in run.json)"]
-        yield f"#### {service}"
+        yield f"#### {_line(service)}"
         yield from _fence("text", "\n".join(lines))
     if not ordered:
         yield "None."
