@@ -2,8 +2,7 @@
 
 Ours verifies EdDSA tokens, locally, against revocations that Redis pushes; the peer verifies
 HS256 with a KeyObject and asks Redis each time. `ours, no cache` has the cache of verified
-tokens off, so that each request pays for its signature; `ours, on granian` is the same service
-on another server than ours.
+tokens off, so that each request pays for its signature.
 """
 
 from functools import partial
@@ -13,7 +12,7 @@ import msgspec
 
 from caas_load.contestants.peers import REVOKED_SESSION, peer, peer_tokens
 from caas_load.contestants.platform_under_test import Platform, platform_up
-from caas_load.contestants.servers import granian_command, service_command
+from caas_load.contestants.servers import service_command
 from caas_load.measuring.equivalence import check_validate, revoke_at_peer
 from caas_load.measuring.generator import script
 from caas_load.measuring.processes import Server, free_port, running
@@ -52,20 +51,11 @@ def run(directory: Path, *, rounds: int, seconds: float) -> Result:
                 env={**auth_env, "CAAS_TOKEN_CACHE_MAX": "0"},
                 health="/internal/ready",
             ) as uncached,
-            running(
-                "auth-service on granian",
-                granian_command("caas.auth.app:create_app", granian_port := free_port()),
-                port=granian_port,
-                log=directory / "granian.log",
-                env=auth_env,
-                health="/internal/ready",
-            ) as on_granian,
         ):
             contestants: dict[str, tuple[Server, list[str], str]] = {
                 "fastify": (fastify, theirs, theirs_revoked),
                 "ours": (platform.service("auth-service"), ours, ours_revoked),
                 "ours, no cache": (uncached, ours, ours_revoked),
-                "ours, on granian": (on_granian, ours, ours_revoked),
             }
             sent = {}
             for name, (server, tokens, revoked) in contestants.items():

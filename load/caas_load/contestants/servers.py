@@ -5,15 +5,10 @@ import sys
 
 def service_command(app: str, port: int) -> list[str]:
     """Return how a container would run the service or application that *app* makes."""
-    return [sys.executable, "-m", "caas.runtime.server", app, "--port", str(port)]
-
-
-def granian_command(app: str, port: int) -> list[str]:
-    """Return how another server would run the same: ASGI on granian, one worker."""
     return [
         *(sys.executable, "-m", "granian", app, "--interface", "asgi", "--loop", "uvloop"),
         *("--factory", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)),
-        *("--no-ws", "--log-level", "warning"),
+        *("--http", "1", "--no-ws", "--log-level", "error"),
     ]
 
 

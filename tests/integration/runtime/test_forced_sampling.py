@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from caas.stack.servers.embedded import free_port
+from caas.testing.http.serving import container_command
 from caas_observability.receiver.server import OtlpReceiver
 from caas_observability.setup import context
 from caas_observability.setup.sampling import BURST_S
@@ -29,13 +29,7 @@ async def ping_service(log: Path, **environ: str) -> AsyncIterator[str]:
     port = free_port()
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(
-                sys.executable,
-                "-m",
-                "caas.runtime.server",
-                "caas.testing.http.ping_service:create_app",
-            ),
-            *("--port", str(port)),
+            *container_command("caas.testing.http.ping_service:create_app", port),
             env={**os.environ, **environ},
             stdout=output,
             stderr=output,

@@ -8,6 +8,7 @@ import pytest
 
 from caas.runtime.http.edge import body as module
 from caas.runtime.http.edge.body import Inbound, WatchKeeper
+from caas.runtime.http.edge.patience import Patience
 from caas.runtime.http.problems import RefusalError
 from caas.testing.patience import PATIENCE_S
 
@@ -60,13 +61,33 @@ async def test_the_limit_is_inclusive() -> None:
 
 async def test_a_stalled_body_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow sender holds nothing for ever."""
-    monkeypatch.setattr(module, "BODY_READ_MAX_S", 0.01)
+    monkeypatch.setattr(module, "_reading", Patience(0.01))
     inbound = Inbound(channel(chunk(b"a", more=True)), has_body=True)
 
     with pytest.raises(RefusalError) as refused:
         await inbound.read()
 
     assert refused.value.status == 408
+
+
+async def test_a_stream_that_stalls_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece has its time; the whole may take any."""
+    monkeypatch.setattr(module, "_stalling", Patience(0.01))
+    inbound = Inbound(channel(chunk(b"a", more=True)), has_body=True)
+    stream = inbound.stream()
+
+    assert await anext(stream) == b"a"
+    with pytest.raises(RefusalError) as refused:
+        await anext(stream)
+
+    assert refused.value.status == 408
+
+
+async def test_a_body_ends_with_its_last_declared_byte() -> None:
+    """The server is not asked for an end that is known."""
+    inbound = Inbound(channel(chunk(b"ab", more=True)), has_body=True, declared=2)
+
+    assert await asyncio.wait_for(inbound.read(), PATIENCE_S) == b"ab"
 
 
 async def test_a_cut_body_is_400() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from caas.contracts.services import ServiceSpec
-from caas.runtime.server import Lifespan, LifespanError
+from caas.runtime.http.lifespan import Lifespan, LifespanError
 from caas.stack import discovery
 from caas.stack.assembly import StackOptions, environment_of, open_instances
 from caas.stack.errors import PortTakenError, StackError

@@ -1,8 +1,7 @@
 """What a handler that skips Litestar gets and gives back.
 
-A fast route serves a hot path with the behaviour of the Litestar route it stands for. It may run
-outside of a task until it first waits, so it uses no `asyncio.timeout` before that. A raw
-handler serves everything below a path prefix and may stream both ways (the gateway's proxy).
+A fast route serves a hot path with the behaviour of the Litestar route it stands for. A raw handler
+serves everything below a path prefix and may stream both ways (the gateway's proxy).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping

@@ -16,7 +16,8 @@ import msgspec
 import uvloop
 
 from caas.kernel.clock import SystemClock, rfc3339
-from caas.runtime.server import HttpServer, Lifespan, ServerLimits
+from caas.runtime.http.lifespan import Lifespan
+from caas.runtime.http.server import EmbeddedServer
 from caas.runtime.tasks import end_tasks
 from caas.stack.state.log_files import LogFile
 from caas.stack.supervisor.tied_exec import die_with_parent
@@ -97,30 +98,31 @@ async def _serve(plan: ServingPlan, log: LogFile) -> None:
     # Readable means closed: the only writer is the supervisor, and it never writes.
     loop.add_reader(plan.lifeline, stopping.set)
     app = plan.factory()
+    server = EmbeddedServer(app, plan.listener)
     lifespan = Lifespan(app)
     starting = asyncio.create_task(lifespan.startup())
-    if not await _finish_unless(starting, stopping):
+    if not await _ends_before(starting, stopping):
+        await end_tasks([starting])
         return
     gc.collect()
     gc.freeze()
-    server = HttpServer(app, ServerLimits.from_env(plan.environment))
-    await server.start(plan.listener)
+    serving = server.start()
     rotating = asyncio.create_task(_rotate(log))
-    await stopping.wait()
+    if await _ends_before(serving, stopping):
+        raise RuntimeError("the server ended by itself")
     rotating.cancel()
     # The listener goes first: who connects from now on is refused, not kept waiting.
-    await server.stop(grace_s=plan.stop_deadline_s * DRAIN_SHARE)
+    await server.close(grace_s=plan.stop_deadline_s * DRAIN_SHARE)
     async with asyncio.timeout(plan.stop_deadline_s * SHUTDOWN_SHARE):
         await lifespan.shutdown()
 
 
-async def _finish_unless(task: asyncio.Task[None], stopping: asyncio.Event) -> bool:
-    """Wait for *task*; return False, with the task cancelled, when the stop comes first."""
+async def _ends_before(task: asyncio.Task[None], stopping: asyncio.Event) -> bool:
+    """Wait for *task*, and raise what it raises; return False when the stop comes first."""
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
     if not task.done():
-        await end_tasks([task])
         return False
     task.result()
     return True

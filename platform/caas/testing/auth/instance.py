@@ -17,6 +17,7 @@ import msgspec
 from caas.kernel.ids import new_id
 from caas.stack.servers.embedded import free_port
 from caas.stack.supervisor import tied_exec
+from caas.testing.http.serving import container_command
 from caas.testing.patience import PATIENCE_S
 
 SECRET = "integration-test-service-secret"  # noqa: S105 - of a process that lives for one test
@@ -137,8 +138,7 @@ async def start_instance(
     }
     command = [
         sys.executable, "-I", "-S", tied_exec.__file__, str(os.getpid()),
-        sys.executable, "-m", "caas.runtime.server", "caas.auth.app:create_app",
-        "--port", str(port),
+        *container_command("caas.auth.app:create_app", port),
     ]  # fmt: skip
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(

@@ -13,14 +13,18 @@ from typing import Any
 from litestar.types import Receive
 
 from caas.runtime.http.edge.limits import BODY_MAX_BYTES, too_large
+from caas.runtime.http.edge.patience import Patience
 from caas.runtime.http.problems import RefusalError
-from caas.runtime.server import Exchange
 
 BODY_READ_MAX_S = 20.0
+BODY_STALL_MAX_S = 30.0  # between two pieces of a body that is handed on as it arrives
 WATCH_AFTER_S = 0.05  # most handlers end before, and then no task is ever made
 
 _NO_BODY = {"type": "http.request", "body": b"", "more_body": False}
 _GONE = {"type": "http.disconnect"}
+
+_reading = Patience(BODY_READ_MAX_S)
+_stalling = Patience(BODY_STALL_MAX_S)
 
 
 class Inbound:
@@ -31,69 +35,78 @@ class Inbound:
     """
 
     __slots__ = (
-        "_complete", "_exchange", "_keeper", "_listener", "_overdue", "_receive", "_watched",
-        "gone",
+        "_complete", "_keeper", "_left", "_listener", "_overdue", "_receive", "_watched", "gone",
     )  # fmt: skip
 
-    def __init__(
-        self, receive: Receive, *, has_body: bool, exchange: Exchange | None = None
-    ) -> None:
+    def __init__(self, receive: Receive, *, has_body: bool, declared: int = -1) -> None:
+        """Begin; *declared* is the body's length, negative when nobody said."""
         self._receive = receive
-        self._exchange = exchange
         # Without a body nothing is read, unless somebody waits for the disconnect.
         self._complete = not has_body
+        # With the last byte the body has ended: asking for more costs a way to the server's
+        # thread and back.
+        self._left = declared
         self._listener: asyncio.Task[None] | None = None
         self._keeper: WatchKeeper | None = None
         self._watched: asyncio.Task[Any] | None = None
         self._overdue = False
         self.gone = False
 
-    def whole(self, size_max_bytes: int = BODY_MAX_BYTES) -> bytes | None:
-        """Return the body if all of it is here already; None leaves it to `read`.
-
-        Raises:
-            RefusalError: 413.
-        """
-        body = None if self._exchange is None or self._complete else self._exchange.whole_body()
-        if body is not None:
-            self._complete = True
-            if len(body) > size_max_bytes:
-                raise too_large(size_max_bytes)
-        return body
-
     async def read(self, size_max_bytes: int = BODY_MAX_BYTES) -> bytes:
         """Return the whole body.
 
         Raises:
-            RefusalError: 413 as soon as it grows over the limit, 408 when it stalls, 400 when
-                it ends early or its chunks are malformed.
+            RefusalError: 413 as soon as it grows over the limit, 408 when it takes longer than
+                `BODY_READ_MAX_S`, 400 when it ends early or its chunks are malformed.
         """
         if self._complete:
             return b""
         try:
-            async with asyncio.timeout(BODY_READ_MAX_S):
-                return b"".join([chunk async for chunk in self.stream(size_max_bytes)])
+            with _reading:
+                first = await self._next()
+                if self._complete and len(first) <= size_max_bytes:
+                    return first
+                pieces, size = [first], len(first)
+                while not self._complete and size <= size_max_bytes:
+                    pieces.append(await self._next())
+                    size += len(pieces[-1])
         except TimeoutError:
             raise RefusalError(408, "The body did not arrive in time") from None
+        if size > size_max_bytes:
+            raise too_large(size_max_bytes)
+        return b"".join(pieces)
 
     async def stream(self, size_max_bytes: int = BODY_MAX_BYTES) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives; raises as `read` does, save that it waits for ever."""
+        """Yield the body as it arrives.
+
+        Raises:
+            RefusalError: As `read` does, save that each piece has `BODY_STALL_MAX_S`.
+        """
         size = 0
         while not self._complete:
-            message: Any = await self._receive()
-            if message["type"] == "http.disconnect":
-                # The server says the same for a malformed chunk, with the client still there.
-                raise RefusalError(400, "The body ended early", code="bad_framing")
-            chunk = message.get("body", b"")
-            size += len(chunk)
+            try:
+                with _stalling:
+                    piece = await self._next()
+            except TimeoutError:
+                raise RefusalError(408, "The body did not arrive in time") from None
+            size += len(piece)
             if size > size_max_bytes:
                 raise too_large(size_max_bytes)
-            if not message.get("more_body", False):
-                self._complete = True
-                if self._overdue:
-                    self.start_watching()
-            if chunk:
-                yield chunk
+            if piece:
+                yield piece
+
+    async def _next(self) -> bytes:
+        message: Any = await self._receive()
+        if message["type"] == "http.disconnect":
+            # The server says the same for a malformed chunk, with the client still there.
+            raise RefusalError(400, "The body ended early", code="bad_framing")
+        piece: bytes = message.get("body", b"")
+        self._left -= len(piece)
+        if self._left == 0 or not message.get("more_body", False):
+            self._complete = True
+            if self._overdue:
+                self.start_watching()
+        return piece
 
     def hand_over(self, body: bytes) -> Receive:
         """Return a receive channel that gives *body* first, then waits for the disconnect."""

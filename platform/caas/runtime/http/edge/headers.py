@@ -5,10 +5,6 @@ answers hold tokens and tenants' data, so nothing is kept unless a handler says 
 (RFC 6749, section 5.1).
 """
 
-from collections.abc import Iterable
-
-from caas.runtime.server import encode_block
-
 CONTENT_SECURITY_POLICY = (
     b"default-src 'self';base-uri 'self';font-src 'self' https: data:;form-action 'self';"
     b"frame-ancestors 'self';img-src 'self' data:;object-src 'none';script-src 'self';"
@@ -31,8 +27,6 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"no-store"),
 )
 
-SECURITY_BLOCK = encode_block(SECURITY_HEADERS)
-
 # What the edge owns: a handler's or an upstream's value for these would be a second one.
 EDGE_OWNED = frozenset(name for name, _ in SECURITY_HEADERS) | {
     b"x-correlation-id",
@@ -45,14 +39,6 @@ EDGE_OWNED = frozenset(name for name, _ in SECURITY_HEADERS) | {
 HANDLER_WINS = frozenset(
     {b"cache-control", b"content-security-policy", b"cross-origin-resource-policy"}
 )
-
-
-def owns_any(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Tell whether a handler's headers have one that the edge sets as well."""
-    for name, _ in headers:  # noqa: SIM110 - a generator costs more than all the rest
-        if name in EDGE_OWNED:
-            return True
-    return False
 
 
 def merge(

@@ -19,7 +19,7 @@ from caas.runtime.http.edge import limits
 from caas.runtime.http.edge.body import Inbound, WatchKeeper
 from caas.runtime.http.edge.correlation import CorrelationIds
 from caas.runtime.http.edge.cors import CorsPolicy
-from caas.runtime.http.edge.reply import Reply
+from caas.runtime.http.edge.reply import AnswerCutOffError, Reply
 from caas.runtime.http.edge.routing import RouteTable
 from caas.runtime.http.edge.server_span import describe_answer, describe_connection, shown_path
 from caas.runtime.http.fast import FastHandler, FastRequest, FastResponse, RawHandler
@@ -27,7 +27,6 @@ from caas.runtime.http.health import READY_PATH
 from caas.runtime.http.idempotency import Idempotency
 from caas.runtime.http.problems import RefusalError, Style, problem_of, record_problem
 from caas.runtime.identity.peers import PeerTrust
-from caas.runtime.server import EXTENSION, Exchange
 from caas_observability.setup.logs import get_logger
 from caas_observability.setup.metrics import http_server
 from caas_observability.setup.tracing import start_server_span
@@ -48,10 +47,6 @@ _FAILED = 400
 _SERVER_ERROR = 500
 
 _access = get_logger("caas.access")
-
-
-class AnswerCutOffError(Exception):
-    """An answer broke after its head was sent; the server closes the connection."""
 
 
 class EdgeOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,15 +126,6 @@ class Edge:
         self._correlation = CorrelationIds()  # anew in each forked process
         self.routes.add_fast(routes)
 
-    def runs_at_once(self, scope: Any) -> bool:
-        """Tell our server which requests need no task: those of fast routes, without a deadline."""
-        if (scope["method"], scope["raw_path"]) not in self._fast:
-            return False
-        for name, _ in scope["headers"]:  # noqa: SIM110 - a generator costs three times as much
-            if name == b"x-caas-deadline-ms":
-                return False
-        return True
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
         if scope["type"] != ScopeType.HTTP:
@@ -148,8 +134,6 @@ class Edge:
         started = time.perf_counter()
         http: Any = scope
         fields: dict[bytes, bytes] = dict(http["headers"])
-        extensions = http.get("extensions")
-        exchange = extensions.get(EXTENSION) if extensions else None
         verb: str = http["method"]
         span = start_server_span(
             verb,
@@ -161,25 +145,26 @@ class Edge:
         correlation = self._correlation
         span.correlation_id = (given and correlation.accept(given)) or correlation.fresh()
         request = FastRequest(http, fields, self._options.trust, span)
-        reply = Reply(send, span, verb == "HEAD", exchange)
+        reply = Reply(send, span, head=verb == "HEAD")
         if b"origin" in fields:
             reply.headers += self._options.cors.fields(fields[b"origin"])
         request.answer_headers = reply.headers
-        inbound: Inbound | None = None
+        inbound = Inbound(
+            receive,
+            has_body=_has_body(fields),
+            declared=int(fields.get(b"content-length", -1)),
+        )
         http_server.active += 1
         try:
             fast = self._fast.get((request.method, request.raw_path))
-            self._check(request, exchange, fast)
-            if fast is not None and self._has_come(request, exchange):
-                answer = await fast(request)
-                if not reply.at_once(answer):
-                    await reply.respond(answer)
+            self._check(request, http["http_version"], fast)
+            if fast is not None and request.deadline is None:
+                await self._serve_fast(fast, request, inbound, reply)
             else:
-                inbound = Inbound(receive, has_body=_has_body(fields), exchange=exchange)
                 await self._dispatch(request, http, inbound, reply)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if inbound is None or not inbound.gone or task is None:
+            if not inbound.gone or task is None:
                 raise
             task.uncancel()
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
@@ -187,23 +172,20 @@ class Edge:
                 # The server logs what it gets, texts included; ours has none.
                 raise AnswerCutOffError from None
         finally:
-            if inbound is not None:
-                inbound.close()
+            inbound.close()
             http_server.active -= 1
             self._finish(verb, request, reply, time.perf_counter() - started)
 
-    def _check(
-        self, request: FastRequest, exchange: Exchange | None, fast: FastHandler | None
-    ) -> None:
+    def _check(self, request: FastRequest, version: str, fast: FastHandler | None) -> None:
         """Apply the rules that need no body; raise a `RefusalError`."""
         fields, headers = request.fields, request.headers
-        if exchange is None or exchange.head_bytes > limits.HEADERS_MAX_BYTES:
-            limits.check_header_size(headers)
+        limits.check_header_size(headers)
         if len(headers) > limits.HEADERS_MAX_COUNT:
             raise limits.headers_too_large()
         if len(fields) != len(headers):
             limits.check_repeats(headers)
-        if not fields.get(b"host"):  # the server writes an empty one when there is none
+        # The server writes an empty one when there is none, which HTTP/1.0 allows.
+        if not fields.get(b"host") and version == "1.1":
             raise RefusalError(400, "The Host header is missing", code="bad_framing")
         if b"transfer-encoding" in fields:
             limits.check_framing(fields)
@@ -216,23 +198,6 @@ class Edge:
         # Only services tell us their caller's deadline: a stranger's would make us answer 5xx.
         if b"x-caas-deadline-ms" in fields and self._options.trust.shows_secret(fields):
             request.deadline = parse_deadline(fields[b"x-caas-deadline-ms"])
-
-    def _has_come(self, request: FastRequest, exchange: Exchange | None) -> bool:
-        """Take the body of a fast route's request if all of it is here and nothing else is due.
-
-        Raises:
-            RefusalError: As `_read_body`.
-        """
-        if exchange is None or request.deadline is not None:
-            return False
-        if request.method in _BODY_METHODS and _has_body(request.fields):
-            self._check_body_head(request.fields)
-            body = exchange.whole_body()
-            if body is None:
-                return False
-            request.body = self._checked(body, request.fields)
-        request.route = request.path.rstrip("/")
-        return True
 
     async def _dispatch(
         self, request: FastRequest, scope: Any, inbound: Inbound, reply: Reply
@@ -274,9 +239,7 @@ class Edge:
         request.route = request.path.rstrip("/")
         if request.method in _BODY_METHODS:
             request.body = await self._read_body(request, inbound)
-        answer = await fast(request)
-        if not reply.at_once(answer):
-            await reply.respond(answer)
+        await reply.respond(await fast(request))
 
     async def _route_raw(
         self, raw: RawHandler, request: FastRequest, inbound: Inbound, reply: Reply
@@ -322,18 +285,10 @@ class Edge:
         fields = request.fields
         if not _has_body(fields):
             return b""
-        self._check_body_head(fields)
         limit = self._options.body_max_bytes
-        body = inbound.whole(limit)
-        return self._checked(await inbound.read(limit) if body is None else body, fields)
-
-    def _check_body_head(self, fields: dict[bytes, bytes]) -> None:
-        limits.check_declared_size(fields, self._options.body_max_bytes)
+        limits.check_declared_size(fields, limit)
         limits.check_content_type(fields, self._options.body_types)
-
-    def _checked(self, body: bytes, fields: dict[bytes, bytes]) -> bytes:
-        if len(body) > self._options.body_max_bytes:  # chunks declare nothing
-            raise limits.too_large(self._options.body_max_bytes)
+        body = await inbound.read(limit)
         if b"json" in fields.get(b"content-type", b""):
             limits.check_json_text(body)
         return body

@@ -7,6 +7,7 @@ from caas.runtime.http.fast import FastRequest
 from caas_observability.setup.tracing import Span
 
 _SERVER_ERROR = 500
+_VERSIONS = {"1": "1.0"}  # granian's name -> the convention's
 
 
 def describe_connection(scope: Any) -> dict[str, Any]:
@@ -18,12 +19,12 @@ def describe_connection(scope: Any) -> dict[str, Any]:
     attributes = {
         "http.request.method": scope["method"],
         "url.scheme": scope["scheme"],
-        "network.protocol.version": scope["http_version"],
+        "network.protocol.version": _VERSIONS.get(scope["http_version"], scope["http_version"]),
         "client.address": (scope.get("client") or ("",))[0],
     }
     server = scope.get("server")
     if server:
-        attributes |= {"server.address": server[0], "server.port": server[1]}
+        attributes |= {"server.address": server[0], "server.port": int(server[1])}
     return attributes
 
 
