@@ -15,8 +15,10 @@ from caas.contracts.auth.api import Preference
 from caas.kernel.errors import ConflictError
 from caas.kernel.ids import TenantId, UserId, new_id
 from caas.runtime.data.outages import translate_errors
+from caas.runtime.repeating import repeating
 
 UPSERT_ATTEMPTS = 3
+UPSERT_MAX_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +40,23 @@ class MongoUserStore:
             known = await self._raw.find_one(identity)
             if known is not None and _says_nothing_new(said, known):
                 return of_raw(known, User)
-            for _ in range(UPSERT_ATTEMPTS):
-                try:
-                    raw = await self._raw.find_one_and_update(
-                        identity,
-                        {
-                            "$set": said | {"updated_at_ms": now_ms},
-                            "$setOnInsert": _fresh(said, now_ms),
-                        },
-                        upsert=True,
-                        return_document=ReturnDocument.AFTER,
-                    )
-                except DuplicateKeyError:
-                    continue  # another session made the user between look-up and insert
-                if raw is not None:
-                    return of_raw(raw, User)
-        raise ConflictError("The user is being changed at this moment")
+            # Another session may make the user between look-up and insert.
+            upsert = repeating(DuplicateKeyError, attempts=UPSERT_ATTEMPTS, within_s=UPSERT_MAX_S)
+            try:
+                raw = await upsert(
+                    self._raw.find_one_and_update,
+                    identity,
+                    {
+                        "$set": said | {"updated_at_ms": now_ms},
+                        "$setOnInsert": _fresh(said, now_ms),
+                    },
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
+            except DuplicateKeyError as error:
+                raise ConflictError("The user is being changed at this moment") from error
+        assert raw is not None  # noqa: S101 - an upsert returns what it made
+        return of_raw(raw, User)
 
     async def find(self, tenant_id: TenantId, user_id: UserId) -> User | None:
         """Return the tenant's user, or None."""

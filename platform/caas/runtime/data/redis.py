@@ -1,4 +1,15 @@
-"""Redis (or Valkey) clients: safe defaults, client spans, and a probe for readiness."""
+"""Redis (or Valkey) clients: safe defaults, client spans, and a probe for readiness.
+
+**The driver sends a command once.** Its own default repeats each up to ten times when the answer
+is late or lost, whatever the command does: a late XADD would be there eleven times, a counter
+eleven too high, a key taken twice and the second time by a stranger. Nearly all that is done
+here has such an effect (streams, counters, leases, scripts), so the one kind of client repeats
+nothing, and who knows that repeating is harmless says so where that is known: see
+`caas.runtime.repeating`. A dead connection costs no command all the same: the pool looks
+at each before it hands it out, and connects anew.
+
+**A blocking read** must ask for less than `COMMAND_MAX_S`, which ends it like any command.
+"""
 
 from collections.abc import Awaitable
 from typing import Any, TypeVar, cast
@@ -7,7 +18,8 @@ import redis.asyncio
 import redis.exceptions
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 
 from caas.runtime.time_limit import TimeLimit
 from caas_observability.setup.context import current_scope
@@ -15,9 +27,6 @@ from caas_observability.setup.tracing import start_span
 
 CONNECT_MAX_S = 2.0
 SOCKET_MAX_S = 5.0
-RETRIES_MAX = 2
-RETRY_DELAY_MIN_S = 0.02
-RETRY_DELAY_MAX_S = 0.25
 HEALTH_CHECK_EVERY_S = 15
 POOL_MAX_CONNECTIONS = 256
 COMMAND_MAX_S = 2.0
@@ -39,12 +48,12 @@ class Redis(redis.asyncio.Redis):
         """Run one command; raise the driver's `TimeoutError` after `COMMAND_MAX_S`."""
         scope = current_scope()
         if scope is None or not scope.sampled:
-            return await _bounded(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
+            return await bounded(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
         command = str(args[0])
         with start_span(command, kind="client") as span:
             if span.recording:
                 span.set_many(span_attributes(self.connection_pool, command))
-            return await _bounded(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
+            return await bounded(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "TracedPipeline":  # noqa: FBT001, FBT002 - the driver's own signature
         """Return a pipeline that records one span for all its commands."""
@@ -60,16 +69,17 @@ class TracedPipeline(Pipeline):
         """Send everything queued; return the answers in order."""
         scope = current_scope()
         if scope is None or not scope.sampled:
-            return await _bounded(super().execute(raise_on_error))
+            return await bounded(super().execute(raise_on_error))
         name = "MULTI" if self.is_transaction else "PIPELINE"
         with start_span(name, kind="client") as span:
             if span.recording:
                 span.set_many(span_attributes(self.connection_pool, name))
                 span.set("db.operation.batch.size", len(self.command_stack))
-            return await _bounded(super().execute(raise_on_error))
+            return await bounded(super().execute(raise_on_error))
 
 
-async def _bounded(answer: Awaitable[T]) -> T:
+async def bounded(answer: Awaitable[T]) -> T:
+    """Return the answer; raise the driver's `TimeoutError` after `COMMAND_MAX_S`."""
     try:
         async with TimeLimit(COMMAND_MAX_S):
             return await answer
@@ -90,7 +100,7 @@ def span_attributes(pool: Any, command: str) -> dict[str, Any]:
 
 
 def open_redis(url: str, *, client_name: str, decode_responses: bool = False) -> Redis:
-    """Return a client with bounded waits and few, jittered retries; it connects on first use.
+    """Return a client with bounded waits that sends each command once; it connects on first use.
 
     Call it in the lifespan, never before a fork. What *url* itself says wins over the defaults.
 
@@ -99,16 +109,17 @@ def open_redis(url: str, *, client_name: str, decode_responses: bool = False) ->
         client_name: Shown by CLIENT LIST.
         decode_responses: Whether answers are text; bytes are faster.
     """
-    backoff = ExponentialWithJitterBackoff(base=RETRY_DELAY_MIN_S, cap=RETRY_DELAY_MAX_S)
     client = Redis.from_url(
         url,
         client_name=client_name,
         decode_responses=decode_responses,
         socket_connect_timeout=CONNECT_MAX_S,
         socket_timeout=SOCKET_MAX_S,
-        retry=Retry(backoff, RETRIES_MAX),
+        retry=Retry(NoBackoff(), 0),
         health_check_interval=HEALTH_CHECK_EVERY_S,
         max_connections=POOL_MAX_CONNECTIONS,
+        # With them (the default) the pool hands out connections that the server has closed.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return cast("Redis", client)
 

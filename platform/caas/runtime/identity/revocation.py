@@ -23,6 +23,7 @@ from caas.contracts.auth.identity import (
     SessionsRevoked,
 )
 from caas.kernel.errors import UnavailableError
+from caas.runtime.repeating import repeating
 from caas.runtime.tasks import end_tasks
 from caas.runtime.time_limit import TimeLimit
 from caas_observability.setup.logs import get_logger
@@ -42,6 +43,7 @@ PUBLISH_TIMEOUT_S = 0.4
 PUBLISH_ATTEMPTS = 2
 PRUNED_PER_HEARTBEAT_MAX = 10_000
 FIELD = b"e"
+_UNHEARD = (RedisError, OSError, TimeoutError)
 
 Subscriber = Callable[[RevocationEvent], None]
 
@@ -243,7 +245,7 @@ class RevocationFeed:
                 async with TimeLimit(READ_TIMEOUT_S):
                     await self._read(await self._read_up_to())
                 failures = 0
-            except (RedisError, OSError, TimeoutError, UnavailableError):
+            except (*_UNHEARD, UnavailableError):
                 self._connected = False
                 failures += 1
                 if failures >= FAILURES_HEARD:
@@ -352,22 +354,19 @@ class RevocationPublisher:
                 `PUBLISH_TIMEOUT_S` each.
         """
         payload = msgspec.json.encode(event)
-        cause: Exception | None = None
-        for _ in range(PUBLISH_ATTEMPTS):
-            try:
-                async with TimeLimit(PUBLISH_TIMEOUT_S):
-                    await self._append(payload)
-            except (RedisError, OSError, TimeoutError) as error:
-                cause = error
-            else:
-                return
-        raise UnavailableError("The change could not be announced; try again") from cause
+        within_s = PUBLISH_ATTEMPTS * PUBLISH_TIMEOUT_S
+        publish = repeating(_UNHEARD, attempts=PUBLISH_ATTEMPTS, within_s=within_s)
+        try:
+            await publish(self._append, payload)
+        except _UNHEARD as error:
+            raise UnavailableError("The change could not be announced; try again") from error
 
     async def _append(self, payload: bytes) -> None:
-        seconds, _ = await self._redis.time()
-        await self._redis.xadd(
-            REVOCATION_STREAM,
-            {FIELD: payload},
-            minid=f"{(seconds - RETAINED_S) * 1000}-0",
-            approximate=True,
-        )
+        async with TimeLimit(PUBLISH_TIMEOUT_S):
+            seconds, _ = await self._redis.time()
+            await self._redis.xadd(
+                REVOCATION_STREAM,
+                {FIELD: payload},
+                minid=f"{(seconds - RETAINED_S) * 1000}-0",
+                approximate=True,
+            )
