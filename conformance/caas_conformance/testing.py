@@ -78,8 +78,7 @@ class ScriptedService:
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[Any] | None] = set()
         healthy = Said(200, {"status": "healthy", "version": "9.9.9"})
-        for path in ("/health", "/internal/health"):
-            self.routes["GET", path] = lambda _: healthy
+        self.routes["GET", "/health"] = lambda _: healthy
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)

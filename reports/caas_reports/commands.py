@@ -18,13 +18,13 @@ from caas_reports.comparison import tables
 from caas_reports.comparison.context import Context
 from caas_reports.comparison.seed_import import import_report
 from caas_reports.errors import ReportError
+from caas_reports.model import Run
 from caas_reports.terminal import Terminal, echo
 
 # The exit codes of `caas`: 2 is click's own, for usage.
 EXIT_ENVIRONMENT = 3
 EXIT_GATE = 4
 SCHEMA_DIRECTORY = Path("reports", "schemas")
-BASELINE_DIRECTORY = Path("conformance", "baselines")
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -61,7 +61,7 @@ def report() -> None:
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False),
               help="Write here instead of the run's own directory.")  # fmt: skip
 @click.option("--baseline", "baseline_file", type=click.Path(path_type=Path, dir_okay=False),
-              help="Another baseline than the committed one.")  # fmt: skip
+              help="Another baseline than the suite's own.")  # fmt: skip
 @_one_line_errors
 def render(
     run: str | None, names: tuple[str, ...], output: Path | None, baseline_file: Path | None
@@ -70,13 +70,13 @@ def render(
     found, directory = runs.read(run)
     target = output or directory
     target.mkdir(parents=True, exist_ok=True)
-    context = _context(directory, baseline_file)
+    context = _context(directory, found, baseline_file)
     for path in formats.write_all(found, target, names=names or None, context=context).values():
         echo(str(path))
 
 
-def _context(directory: Path, baseline_file: Path | None) -> Context:
-    context = Context.beside(directory)
+def _context(directory: Path, run: Run, baseline_file: Path | None) -> Context:
+    context = Context.beside(directory, run)
     if baseline_file is None:
         return context
     return msgspec.structs.replace(context, baseline=baselines.load(baseline_file))
@@ -86,7 +86,7 @@ def _context(directory: Path, baseline_file: Path | None) -> Context:
 @click.argument("run", required=False)
 @click.argument("other", required=False)
 @click.option("--baseline", "baseline_file", type=click.Path(path_type=Path, dir_okay=False),
-              help="Another baseline than the committed one.")  # fmt: skip
+              help="Another baseline than the suite's own.")  # fmt: skip
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False),
               help="Write comparison.md and comparison.html here.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -109,11 +109,11 @@ def compare(
     if other is not None:
         newer, directory = runs.read(other)
         context = msgspec.structs.replace(
-            _context(directory, baseline_file), other=comparison.with_run(found, newer)
+            _context(directory, newer, baseline_file), other=comparison.with_run(found, newer)
         )
         found = newer
     else:
-        context = _context(directory, baseline_file)
+        context = _context(directory, found, baseline_file)
     result: comparison.RunComparison | comparison.SeedComparison
     if context.other is not None:
         result = context.other
@@ -137,16 +137,16 @@ def compare(
 @report.command("import-baseline")
 @click.argument("seed_report", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False),
-              help="Where the baseline goes; conformance/baselines/caas-DATE.json by default.",
+              help="Where the baseline goes; baseline-DATE.json by default.",
               )  # fmt: skip
 @_one_line_errors
 def import_baseline(seed_report: Path, output: Path | None) -> None:
     """Parse SEED_REPORT, judge what was vacuous in it, and write it without its secrets."""
     content = seed_report.read_bytes()
     made = import_report(content, name="", source=seed_report.name)
-    name = output.stem if output else f"caas-{made.generated_at[:10]}"
+    name = output.stem if output else f"baseline-{made.generated_at[:10]}"
     made = msgspec.structs.replace(made, name=name)
-    target = output or BASELINE_DIRECTORY / f"{name}.json"
+    target = output or Path(f"{name}.json")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(baselines.encode(made))
     tables.show_totals(made, Terminal())

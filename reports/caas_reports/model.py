@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 class Verdict(StrEnum):
@@ -286,6 +286,7 @@ class Run(_Model, frozen=True, kw_only=True, omit_defaults=True):
 
     schema_version: str
     run_id: str
+    suite: str = ""  # whose cases these are
     status: Status
     verdict: Verdict
     started_at: str

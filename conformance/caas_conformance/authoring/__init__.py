@@ -1,7 +1,7 @@
-"""Everything a phase module imports: `from caas_conformance.authoring import ...`."""
+"""Everything a suite imports: `from caas_conformance.authoring import ...`."""
 
-from caas_conformance.authoring.checks import MUST, SHOULD, Check
-from caas_conformance.authoring.context import AUTH_SERVICE, GATEWAY, CaseContext
+from caas_conformance.authoring.checks import MUST, SHOULD, Check, Problems
+from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.authoring.evidence import MISSING, Value, derived
 from caas_conformance.authoring.shapes import (
@@ -14,6 +14,7 @@ from caas_conformance.authoring.shapes import (
     optional,
     pattern,
 )
+from caas_conformance.authoring.suite import Launch, Suite
 from caas_conformance.authoring.tokens import (
     claims,
     encode_part,
@@ -21,13 +22,10 @@ from caas_conformance.authoring.tokens import (
     header,
     to_base64url,
 )
-from caas_conformance.suites.caas.fixtures import Login, Session, Tenant
 from caas_conformance.wire.answer import Answer
 from caas_conformance.wire.client import ServiceClient
 
 __all__ = [
-    "AUTH_SERVICE",
-    "GATEWAY",
     "MISSING",
     "MUST",
     "SHOULD",
@@ -36,11 +34,11 @@ __all__ = [
     "Answer",
     "CaseContext",
     "Check",
-    "Login",
+    "Launch",
     "Phase",
+    "Problems",
     "ServiceClient",
-    "Session",
-    "Tenant",
+    "Suite",
     "Value",
     "claims",
     "derived",

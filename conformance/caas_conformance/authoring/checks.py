@@ -5,8 +5,8 @@ that a report shows everything that is wrong at once. A check that asserted noth
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self
 
 from caas_conformance.authoring.evidence import MISSING, Value
@@ -31,11 +31,24 @@ class Assertion(NamedTuple):
     exchange: str | None = None
 
 
+class Problems(NamedTuple):
+    """How a system writes its RFC 9457 problem documents.
+
+    Attributes:
+        types: With what every `type` begins.
+        members: What each has besides title, detail and status: values or shapes by name.
+    """
+
+    types: str = ""
+    members: Mapping[str, Any] = MappingProxyType({})
+
+
 class Check:
     """Records assertions about evidence; made by `CaseContext.check`."""
 
     __slots__ = (
         "_on_close",
+        "_problems",
         "assertions",
         "broke",
         "exchange",
@@ -57,6 +70,7 @@ class Check:
         step: int | None,
         go_on: bool,
         on_close: Callable[["Check"], None],
+        problems: Problems | None = None,
     ) -> None:
         self.id = check_id
         self.title = title
@@ -68,6 +82,7 @@ class Check:
         self.exchange: str | None = None
         self.broke = False
         self._on_close = on_close
+        self._problems = problems or Problems()
 
     def __enter__(self) -> Self:
         return self
@@ -137,12 +152,13 @@ class Check:
     def problem(self, answer: Answer, status: int, **members: Any) -> bool:
         """Assert an RFC 9457 problem document of *status*, with the given members or shapes.
 
-        `code="auth.key_invalid"` compares `type` with `urn:caas:error:auth.key_invalid`.
+        `code="key_invalid"` compares `type` with that behind the system's own prefix, which
+        its suite knows, as it knows further members of every problem (`Problems`).
         """
         code = members.pop("code", None)
-        wanted: dict[str, Any] = {"title": str, "detail": str, "status": status, "error": str}
+        wanted = {"title": str, "detail": str, "status": status, **self._problems.members}
         if code is not None:
-            wanted["type"] = f"urn:caas:error:{code}" if isinstance(code, str) else code
+            wanted["type"] = f"{self._problems.types}{code}" if isinstance(code, str) else code
         right = self.status(answer, status)
         media_type = answer.media_type
         right &= self._record(

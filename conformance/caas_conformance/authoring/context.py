@@ -1,15 +1,15 @@
-"""What a case holds in its hands: clients, steps, checks, fresh tenants, secrets."""
+"""What a case holds in its hands: clients, steps, checks, secrets."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, NoReturn, Protocol
+from typing import Any, ClassVar, NoReturn, Protocol
 
 import msgspec
 
-from caas_conformance.authoring.checks import CHECK_ID, MUST, SHOULD, Check
+from caas_conformance.authoring.checks import CHECK_ID, MUST, SHOULD, Check, Problems
 from caas_conformance.authoring.evidence import Value
 from caas_conformance.authoring.polling import until
 from caas_conformance.errors import (
@@ -18,7 +18,6 @@ from caas_conformance.errors import (
     CaseStoppedError,
     EnvironmentBrokenError,
 )
-from caas_conformance.suites.caas.fixtures import Tenants
 from caas_conformance.wire.answer import Answer
 from caas_conformance.wire.client import Endpoint, ServiceClient, Wire
 from caas_conformance.wire.sse import EventStream, open_stream
@@ -26,9 +25,6 @@ from caas_conformance.wire.trace_context import AttemptTrace
 from caas_observability.correlation import AttemptTelemetry
 from caas_observability.redaction import Redactor
 
-AUTH_SERVICE = "auth-service"
-GATEWAY = "gateway"
-SERVICE_SECRET_HEADER = "x-service-secret"  # noqa: S105 - the header's name
 STEPS_MAX = 200
 CHECKS_MAX = 500
 
@@ -42,10 +38,18 @@ class RecordedTelemetry(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What every attempt of a run shares; nothing in here changes while cases run."""
+    """What every attempt of a run shares; nothing in here changes while cases run.
+
+    Attributes:
+        endpoints: Where each service listens, by its `service.name`.
+        secrets: What the target trusts its own services by, by environment variable.
+        context: What the suite's cases are given.
+        telemetry: None when none is received.
+    """
 
     endpoints: dict[str, Endpoint]
-    service_secret: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    context: type["CaseContext"] = field(default_factory=lambda: CaseContext)
     telemetry: RecordedTelemetry | None = None
 
     def endpoint(self, service: str) -> Endpoint:
@@ -74,7 +78,12 @@ class CaseContext:
 
     A failed MUST check stops the case at the end of the step it stands in, or, outside of a
     step, before anything more is sent; later checks on what is already there still count.
+
+    A suite derives its own from it, with clients and fixtures by the names of its domain.
     """
+
+    PROBLEMS: ClassVar[Problems] = Problems()
+    """How the system writes its problem documents."""
 
     def __init__(
         self, environment: Environment, trace: AttemptTrace, requirements: tuple[str, ...]
@@ -84,8 +93,7 @@ class CaseContext:
         self.checks: list[Check] = []
         self.steps: list[StepRecord] = []
         self.telemetry_wait_s = 0.0
-        self.tenants = Tenants(self)
-        self.secrets: set[str] = {environment.service_secret} - {""}
+        self.secrets: set[str] = {secret for secret in environment.secrets.values() if secret}
         self._environment = environment
         self._requirements = requirements
         self._clients: dict[str, ServiceClient] = {}
@@ -95,16 +103,6 @@ class CaseContext:
         self._step: int | None = None
 
     # -- the platform -----------------------------------------------------------------------
-
-    @property
-    def auth(self) -> ServiceClient:
-        """The auth service."""
-        return self.service(AUTH_SERVICE)
-
-    @property
-    def gateway(self) -> ServiceClient:
-        """The gateway."""
-        return self.service(GATEWAY)
 
     def service(self, name: str) -> ServiceClient:
         """Return the client of a service by its `service.name`."""
@@ -134,17 +132,16 @@ class CaseContext:
         """Open a stream of server-sent events; options as in `ServiceClient.request`."""
         return open_stream(self.service(service), method, path, **options)
 
-    def service_secret(self) -> dict[str, str]:
-        """Return the header by which services trust each other.
+    def target_secret(self, variable: str) -> str:
+        """Return one of the target's own secrets, by its environment variable.
 
         Raises:
-            EnvironmentBrokenError: the target's secret is not known to the runner.
+            EnvironmentBrokenError: it is not known to the runner.
         """
-        if not self._environment.service_secret:
-            raise EnvironmentBrokenError(
-                "the target's service secret is unknown: set CAAS_SERVICE_SECRET"
-            )
-        return {SERVICE_SECRET_HEADER: self._environment.service_secret}
+        secret = self._environment.secrets.get(variable)
+        if not secret:
+            raise EnvironmentBrokenError(f"a secret of the target is unknown: set {variable}")
+        return secret
 
     async def until(
         self,
@@ -234,6 +231,7 @@ class CaseContext:
             step=self._step,
             go_on=go_on,
             on_close=self._closed,
+            problems=self.PROBLEMS,
         )
 
     def skip(self, reason: str) -> NoReturn:
@@ -245,14 +243,6 @@ class CaseContext:
     def unique(self, name: str) -> str:
         """Return *name* with a part that no other attempt or run has."""
         return f"{name}-{secrets.token_hex(6)}"
-
-    def email(self, name: str) -> str:
-        """Return an e-mail address that nobody has registered yet."""
-        return f"{self.unique(name)}@conformance.example.com"
-
-    def password(self) -> str:
-        """Return a fresh strong password, known to the redaction."""
-        return self.secret(f"Cf7!{secrets.token_urlsafe(18)}")
 
     def secret(self, value: str) -> str:
         """Make sure that *value* appears in no report, and return it."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from caas_conformance.errors import AuthoringError
 from caas_conformance.plan.source import declared_checks
@@ -15,7 +15,9 @@ CASE_TIMEOUT_S = 30.0
 PHASE_ID = re.compile(r"[A-Z][0-9]{2}")
 CASE_ID = re.compile(r"[A-Z][0-9]{2}\.[0-9]{2,3}")
 
-CaseBody = Callable[["CaseContext"], Awaitable[None]]
+ContextT = TypeVar("ContextT", bound="CaseContext")
+CaseBody = Callable[[ContextT], Awaitable[None]]
+"""Drives the platform; takes its suite's context, which `plan.lint` holds it to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class CaseDefinition:
     title: str
     phase: "Phase"
     proves: str
-    body: CaseBody
+    body: CaseBody[Any]
     requirements: tuple[str, ...] = ()
     baseline: tuple[int, ...] = ()
     tags: tuple[str, ...] = ()
@@ -69,15 +71,15 @@ class Phase:
         timeout_s: float = CASE_TIMEOUT_S,
         untraced_because: str = "",
         errors_logged_because: str = "",
-    ) -> Callable[[CaseBody], CaseBody]:
+    ) -> Callable[[CaseBody[ContextT]], CaseBody[ContextT]]:
         """Add the decorated coroutine function to this phase as one case.
 
         Args:
             case_id: `S04.02`: this phase's id, a dot, a number; stable, never used again.
             title: A claim, not an instruction: "A revoked key is refused".
             proves: One plain sentence for people who do not read code.
-            requirements: Ids out of `requirements.toml`; at least one.
-            baseline: Numbers of the seed cases that this one replaces, 1 to 121.
+            requirements: Ids out of the suite's registry; at least one.
+            baseline: Numbers of the seed cases that this one replaces.
             tags: For `--tag`; the phase's own tags are added.
             timeout_s: Limit of one attempt, in seconds.
             untraced_because: Why not every service it calls can take part in its trace.
@@ -91,7 +93,7 @@ class Phase:
         if not title.strip() or not proves.strip():
             raise AuthoringError(f"{case_id}: title and proves must say something")
 
-        def register(body: CaseBody) -> CaseBody:
+        def register(body: CaseBody[ContextT]) -> CaseBody[ContextT]:
             self.cases.append(
                 CaseDefinition(
                     id=case_id,

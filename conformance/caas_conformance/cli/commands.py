@@ -2,29 +2,28 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
-from caas_conformance.authoring.definition import CaseDefinition, Phase
+from caas_conformance.authoring.definition import CaseDefinition
+from caas_conformance.authoring.suite import Suite
 from caas_conformance.cli import presentation
 from caas_conformance.cli.progress import progress_for
-from caas_conformance.engine import run_directory
 from caas_conformance.engine.recovery import recover_killed_runs
 from caas_conformance.engine.runner import PARALLEL_MAX, REPEAT_MAX, RETRIES_MAX, Options
 from caas_conformance.engine.session import RunRequest, conduct, typed
 from caas_conformance.engine.targets import FoundTarget, from_stack_file, from_urls
 from caas_conformance.errors import AuthoringError, ReportsIncompleteError, TargetError
-from caas_conformance.plan import lint
-from caas_conformance.plan.discovery import discover
-from caas_conformance.plan.requirements import Registry, load
+from caas_conformance.plan import lint, suites
 from caas_conformance.plan.selection import Selection, SelectionError, plan
+from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.verdicts.gates import GateLimits
 from caas_conformance.verdicts.judging import EXIT_ENVIRONMENT, EXIT_USAGE, GREEN, exit_code
+from caas_reports.comparison import history
 from caas_reports.errors import ReportError
 from caas_reports.formats import run_json
 from caas_reports.terminal import Terminal, echo
@@ -55,36 +54,37 @@ class EnvironmentProblem(Problem):
     exit_code = EXIT_ENVIRONMENT
 
 
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """Every phase, and what they refer to; no rule is broken."""
-
-    phases: Sequence[Phase]
-    registry: Registry
-
-    @property
-    def cases(self) -> list[CaseDefinition]:
-        """Every case, by id."""
-        return sorted((c for p in self.phases for c in p.cases), key=lambda case: case.id)
-
-
-def load_suite() -> Suite:
-    """Import, lint and return the suite; a broken rule ends the command with exit code 2."""
+def load_suite(name: str | None) -> LoadedSuite:
+    """Import, lint and return a suite; a broken rule ends the command with exit code 2."""
     try:
-        suite = Suite(discover(), load())
+        loaded = suites.load(suites.find(name))
     except AuthoringError as error:
         raise UsageProblem(str(error)) from error
-    problems = lint.lint(suite.phases, suite.registry)
+    problems = lint.lint(
+        loaded.phases,
+        loaded.registry,
+        context=loaded.suite.context,
+        baseline={case.number for case in loaded.baseline.cases} if loaded.baseline else (),
+    )
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise UsageProblem(f"the suite breaks {len(problems)} of its rules:\n{listed}")
-    return suite
+    return loaded
+
+
+suite_option = click.option(
+    "--suite",
+    "suite_name",
+    metavar="NAME",
+    help=f"Which suite.  [default: {suites.PREFERRED}, or the only one]",
+)
 
 
 def selection_options(command: Command) -> Command:
-    """Add --phase, --case, --tag, --last-failed and --state-dir."""
+    """Add --suite, --phase, --case, --tag, --last-failed and --state-dir."""
     for option in reversed(
         [
+            suite_option,
             click.option(
                 "--phase", "phases", multiple=True, metavar="S04", help="Only this phase."
             ),
@@ -109,7 +109,7 @@ def selection_options(command: Command) -> Command:
 
 
 def _select(
-    suite: Suite,
+    suite: LoadedSuite,
     runs: Path,
     *,
     phases: tuple[str, ...],
@@ -117,7 +117,7 @@ def _select(
     tags: tuple[str, ...],
     last_failed: bool,
 ) -> tuple[Selection, list[CaseDefinition]]:
-    only = _not_green_last_time(runs) if last_failed else None
+    only = _not_green_last_time(runs, suite.suite.name) if last_failed else None
     selection = Selection(phases=phases, cases=cases, tags=tags, only=only)
     try:
         return selection, plan(suite.phases, selection)
@@ -125,12 +125,12 @@ def _select(
         raise UsageProblem(str(error)) from error
 
 
-def _not_green_last_time(runs: Path) -> frozenset[str]:
-    last = run_directory.latest(runs)
-    if last is None:
+def _not_green_last_time(runs: Path, suite: str) -> frozenset[str]:
+    before = history.read(runs, suite=suite)
+    if not before:
         raise UsageProblem("there is no last run: run `caas conformance run` first")
     try:
-        run = run_json.read(last)
+        run = run_json.read(runs / before[-1].run_id)
     except ReportError as error:
         raise UsageProblem(str(error)) from error
     return frozenset(case.id for case in run.cases if case.verdict not in GREEN)
@@ -156,10 +156,9 @@ def conformance() -> None:
               help="A stack.json of a platform that runs already.")  # fmt: skip
 @click.option("--url", "urls", multiple=True, metavar="SERVICE=URL",
               help="A service of a platform that runs already.")  # fmt: skip
-@click.option("--profile", type=click.Choice(["caas", "assistant", "all"]), default="caas",
-              show_default=True, help="What to start without --target or --url.")  # fmt: skip
 @click.option("--otlp-listen", metavar="HOST:PORT", help="Where to receive telemetry.")
-@click.option("--telemetry/--no-telemetry", default=True, help="Judge traces and logs, too.")
+@click.option("--telemetry/--no-telemetry", default=None,
+              help="Judge traces and logs, too.  [default: when the suite can]")  # fmt: skip
 @click.option("--min-cases", type=click.IntRange(1), default=1, help="Gate: green cases.")
 @click.option("--max-flaky", type=click.IntRange(0), default=0, help="Gate: flaky cases.")
 @click.option("--p95-ms", type=click.FloatRange(min=0, min_open=True), help="Gate: exchange time.")
@@ -167,6 +166,7 @@ def conformance() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, nothing else.")
 def run(  # noqa: PLR0913 - one for each option
     *,
+    suite_name: str | None,
     state_dir: Path,
     target: Path | None,
     urls: tuple[str, ...],
@@ -174,9 +174,8 @@ def run(  # noqa: PLR0913 - one for each option
     repeat: int,
     retries: int,
     fail_fast: bool,
-    profile: str,
     otlp_listen: str | None,
-    telemetry: bool,
+    telemetry: bool | None,
     min_cases: int,
     max_flaky: int,
     p95_ms: float | None,
@@ -188,31 +187,32 @@ def run(  # noqa: PLR0913 - one for each option
 
     Without --target or --url a platform is started for the run and thrown away after it.
     """
-    suite = load_suite()
+    suite = load_suite(suite_name)
+    judged = _judges_telemetry(suite.suite, wanted=telemetry)
     runs = state_dir.absolute() / RUNS
     chosen, planned = _select(suite, runs, **selected)
     console = Terminal(stderr=as_json)
     try:
         recover_killed_runs(runs)
         request = RunRequest(
+            suite=suite,
             plan=planned,
-            phases=suite.phases,
-            registry=suite.registry,
             options=Options(
                 parallel=parallel, repeat=repeat, retries=retries, fail_fast=fail_fast
             ),
             limits=GateLimits(
                 min_cases=min_cases, max_flaky=max_flaky, p95_ms=p95_ms,
-                min_coverage=min_coverage, telemetry=telemetry,
+                min_coverage=min_coverage, telemetry=judged,
             ),
             runs=runs,
             command=typed(["caas", *sys.argv[1:]]),
-            target=_target(target, urls),
+            target=_target(target, urls, suite.suite),
             otlp_listen=otlp_listen,
-            telemetry=telemetry,
-            profile=profile,
+            telemetry=judged,
             selection=_shown(chosen),
-            reproduce_options=_reproduce(target, urls, telemetry=telemetry),
+            reproduce_options=_reproduce(
+                suite.suite, target, urls, no_telemetry=telemetry is False
+            ),
         )  # fmt: skip
         with progress_for(console, quiet=as_json) as progress:
             result, directory = run_in_loop(conduct(request, progress))
@@ -226,7 +226,7 @@ def run(  # noqa: PLR0913 - one for each option
     if as_json:
         echo(msgspec.json.encode(presentation.summary(result, directory)).decode())
     else:
-        presentation.print_summary(console, result, directory)
+        presentation.print_summary(console, result, directory, suite.baseline)
     sys.exit(exit_code(result))
 
 
@@ -239,12 +239,20 @@ def run_in_loop(work: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(work)
 
 
-def _target(target: Path | None, urls: tuple[str, ...]) -> FoundTarget | None:
+def _judges_telemetry(suite: Suite, *, wanted: bool | None) -> bool:
+    if wanted and not suite.markers:
+        raise UsageProblem(
+            f"the services of suite {suite.name} do not export when asked to: --no-telemetry"
+        )
+    return bool(suite.markers) if wanted is None else wanted
+
+
+def _target(target: Path | None, urls: tuple[str, ...], suite: Suite) -> FoundTarget | None:
     if target is not None and urls:
         raise UsageProblem("give --target or --url, not both")
     if target is not None:
-        return from_stack_file(target)
-    return from_urls(urls) if urls else None
+        return from_stack_file(target, suite)
+    return from_urls(urls, suite) if urls else None
 
 
 def _shown(selection: Selection) -> dict[str, Any]:
@@ -256,32 +264,40 @@ def _shown(selection: Selection) -> dict[str, Any]:
     }
 
 
-def _reproduce(target: Path | None, urls: tuple[str, ...], *, telemetry: bool) -> str:
+def _named(suite: Suite) -> str:
+    """Return the option that chooses *suite*, if it takes one."""
+    return "" if suite.name == suites.default_name() else f" --suite {suite.name}"
+
+
+def _reproduce(
+    suite: Suite, target: Path | None, urls: tuple[str, ...], *, no_telemetry: bool
+) -> str:
     options = [f"--target {target}"] if target is not None else [f"--url {url}" for url in urls]
-    if not telemetry:
+    if no_telemetry:
         options.append("--no-telemetry")
-    return "".join(f" {option}" for option in options)
+    return _named(suite) + "".join(f" {option}" for option in options)
 
 
 @conformance.command("plan")
 @selection_options
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
-def show_plan(*, state_dir: Path, as_json: bool, **selected: Any) -> None:
+def show_plan(*, suite_name: str | None, state_dir: Path, as_json: bool, **selected: Any) -> None:
     """Lint the suite and show which cases a run would take; nothing is run."""
-    suite = load_suite()
+    suite = load_suite(suite_name)
     _, planned = _select(suite, state_dir.absolute() / RUNS, **selected)
     if as_json:
         echo(msgspec.json.encode([presentation.described(case) for case in planned]).decode())
     else:
-        presentation.print_plan(Terminal(), planned, suite.registry)
+        presentation.print_plan(Terminal(), planned, suite)
 
 
 @conformance.command("list")
+@suite_option
 @click.option("--requirements", is_flag=True, help="List requirements with their cases instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def show_list(*, requirements: bool, as_json: bool) -> None:
+def show_list(*, suite_name: str | None, requirements: bool, as_json: bool) -> None:
     """List every case, or every requirement with the cases that cover it."""
-    suite = load_suite()
+    suite = load_suite(suite_name)
     if requirements:
         matrix = presentation.matrix(suite.cases, suite.registry)
         if as_json:
@@ -291,15 +307,17 @@ def show_list(*, requirements: bool, as_json: bool) -> None:
     elif as_json:
         echo(msgspec.json.encode([presentation.described(c) for c in suite.cases]).decode())
     else:
-        presentation.print_plan(Terminal(), suite.cases, suite.registry)
+        presentation.print_plan(Terminal(), suite.cases, suite)
 
 
 @conformance.command()
+@suite_option
 @click.argument("case_id")
-def explain(case_id: str) -> None:
+def explain(*, suite_name: str | None, case_id: str) -> None:
     """Say what a case proves, for which requirements, and which checks it has."""
-    suite = load_suite()
+    suite = load_suite(suite_name)
     case = next((case for case in suite.cases if case.id == case_id), None)
     if case is None:
         raise UsageProblem(f"no case is called {case_id}: see `caas conformance list`")
-    presentation.print_case(Terminal(), case, suite.registry)
+    reproduce = f"caas conformance run --case {case.id}{_named(suite.suite)}"
+    presentation.print_case(Terminal(), case, suite.registry, reproduce)

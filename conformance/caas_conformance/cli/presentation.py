@@ -11,10 +11,11 @@ from rich.text import Text
 from caas_conformance.authoring.definition import CaseDefinition
 from caas_conformance.cli.progress import STYLES
 from caas_conformance.plan.requirements import Registry
+from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.verdicts.judging import GREEN, RED, exit_code
 from caas_reports.causes.grouping import causes
-from caas_reports.comparison import baseline
 from caas_reports.comparison import compare as comparison
+from caas_reports.comparison.baseline import Baseline
 from caas_reports.model import Run, Verdict
 
 HTML_REPORT = "report.html"
@@ -40,7 +41,7 @@ def described(case: CaseDefinition) -> dict[str, Any]:
     }
 
 
-def print_plan(console: Console, cases: Sequence[CaseDefinition], registry: Registry) -> None:
+def print_plan(console: Console, cases: Sequence[CaseDefinition], suite: LoadedSuite) -> None:
     """Print the cases by phase, and what no case of the plan covers."""
     table = Table(box=None, show_header=False)
     phase = ""
@@ -52,14 +53,17 @@ def print_plan(console: Console, cases: Sequence[CaseDefinition], registry: Regi
         table.add_row(case.id, case.title, Text(f"seed {seeds}" if seeds else "", "dim"))
     console.print(table)
     seeds_covered = {number for case in cases for number in case.baseline}
+    told = f"{len(cases)} cases; they "
+    if suite.baseline is not None:
+        told += f"replace {len(seeds_covered)} of the {len(suite.baseline.cases)} seed cases and "
+    registry = suite.registry
     console.print(
-        f"{len(cases)} cases; they replace {len(seeds_covered)} of the 121 seed cases and leave "
-        f"{len(registry.uncovered(cases))} of "
+        f"{told}leave {len(registry.uncovered(cases))} of "
         f"{len(registry.built)} requirements uncovered"
     )
 
 
-def print_case(console: Console, case: CaseDefinition, registry: Registry) -> None:
+def print_case(console: Console, case: CaseDefinition, registry: Registry, reproduce: str) -> None:
     """Print everything that is known of a case without running it."""
     console.print(Text(f"{case.id}  {case.title}", "bold"))
     console.print(Text(case.proves))
@@ -73,7 +77,7 @@ def print_case(console: Console, case: CaseDefinition, registry: Registry) -> No
         console.print(Text(f"  check {check_id} ({level}): {title}"))
     if case.baseline:
         console.print(Text(f"  replaces seed cases {', '.join(map(str, case.baseline))}"))
-    console.print(Text(f"  run it: caas conformance run --case {case.id}"))
+    console.print(Text(f"  run it: {reproduce}"))
 
 
 def matrix(cases: Iterable[CaseDefinition], registry: Registry) -> list[dict[str, Any]]:
@@ -133,7 +137,9 @@ def summary(run: Run, directory: Path) -> dict[str, Any]:
     }
 
 
-def print_summary(console: Console, run: Run, directory: Path) -> None:
+def print_summary(
+    console: Console, run: Run, directory: Path, baseline: Baseline | None = None
+) -> None:
     """Print verdict, counts, red cases, gates, overhead and where the report lies."""
     _print_causes(console, run)
     red = [case for case in run.cases if case.verdict in RED]
@@ -172,7 +178,8 @@ def print_summary(console: Console, run: Run, directory: Path) -> None:
     if run.status != "finished":
         verdict.append(f" ({run.status})")
     console.print(verdict, soft_wrap=True)
-    _print_comparison(console, run)
+    if baseline is not None:
+        _print_comparison(console, run, baseline)
     console.print(Text(f"report: {directory / HTML_REPORT}"), soft_wrap=True)
 
 
@@ -189,12 +196,9 @@ def _print_causes(console: Console, run: Run) -> None:
         console.print(Text(f"and {len(found) - CAUSES_SHOWN} more causes", "dim"))
 
 
-def _print_comparison(console: Console, run: Run) -> None:
+def _print_comparison(console: Console, run: Run, baseline: Baseline) -> None:
     """Print how the seed's cases fare now, in one line; `caas report compare` lists them."""
-    committed = baseline.committed()
-    if committed is None:
-        return
-    compared = comparison.with_seed(run, committed)
+    compared = comparison.with_seed(run, baseline)
     changes = ", ".join(
         f"{count} {change.replace('_', ' ')}" for change, count in compared.counts.items() if count
     )

@@ -24,7 +24,6 @@ from caas_observability.receiver.records import ReceivedSpan
 from caas_observability.receiver.server import OtlpReceiver
 
 MARKER_TIMEOUT_S = 15.0
-MARKER_PATH = "/health"
 FLUSH = "caas=flush"
 ROUND_INTERVAL_S = 0.05
 LOST_KEYS = ("caas.telemetry.dropped_spans", "caas.telemetry.dropped_logs")
@@ -39,9 +38,10 @@ class TelemetryCollector:
         marker_traces: Trace ids of the markers, which belong to no attempt.
     """
 
-    def __init__(self, receiver: OtlpReceiver, run_marker: str) -> None:
+    def __init__(self, receiver: OtlpReceiver, run_marker: str, marker_path: str) -> None:
         self.receiver = receiver
         self.run_marker = run_marker
+        self._marker_path = marker_path
         self.wait_ms: list[float] = []
         self.lost: dict[str, int] = {}
         self.marker_traces: set[str] = set()
@@ -150,7 +150,8 @@ class TelemetryCollector:
             connection = await connect(endpoint.origin)
             self._connections[endpoint.service] = connection
         message = (
-            f"GET {endpoint.base_path}{MARKER_PATH} HTTP/1.1\r\nhost: {endpoint.host_header}\r\n"
+            f"GET {endpoint.base_path}{self._marker_path} HTTP/1.1\r\n"
+            f"host: {endpoint.host_header}\r\n"
             f"traceparent: 00-{trace_id}-{secrets.token_hex(8)}-01\r\ntracestate: {FLUSH}\r\n\r\n"
         ).encode("latin-1")
         exchange = ExchangeRecord(

@@ -49,7 +49,7 @@ class AttemptRecord:
     ) -> "AttemptRecord":
         """Return attempt *number* of *case*, with a trace of its own, about to start."""
         trace = AttemptTrace(run_id, case.id, number)
-        context = CaseContext(environment, trace, case.requirements)
+        context = environment.context(environment, trace, case.requirements)
         return cls(case, number, trace, context, time() * 1000, perf_counter())
 
     def set_aside(self) -> None:

@@ -1,19 +1,15 @@
-"""A platform of the run's own: started before it, thrown away after it.
-
-It is a child that the kernel ends when the runner ends, however that happens, so that not even
-a killed run leaves a platform behind.
-"""
+"""A platform of the run's own: started before it, as its suite says, and thrown away after it."""
 
 import asyncio
 import os
 import shutil
-import sys
 import tempfile
 from asyncio.subprocess import Process
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from caas_conformance.authoring.suite import Launch, Suite
 from caas_conformance.engine.targets import FoundTarget, from_stack_file
 from caas_conformance.errors import TargetError
 
@@ -21,22 +17,19 @@ UP_TIMEOUT_S = 90.0
 DOWN_TIMEOUT_S = 30.0
 LINE_BYTES_MAX = 1024 * 1024
 OUTPUT_BYTES_MAX = 64 * 1024
-PYTHON = sys.executable
-# The platform is a black box: its command line is all that is known of it here.
-TIED = (PYTHON, "-m", "caas.stack.supervisor.tied_exec")
-STACK_COMMAND = (PYTHON, "-m", "caas.cli")
 
 
 class OwnStack:
-    """Starts `caas up --ephemeral` as a child process and stops it again.
+    """Starts a platform as a child process and stops it again.
 
     Attributes:
         state_dir: Its state and its services' log files, until it is stopped.
     """
 
-    def __init__(self, profile: str, otlp_endpoint: str | None) -> None:
+    def __init__(self, suite: Suite, launch: Launch, otlp_endpoint: str | None) -> None:
         self.state_dir = Path(tempfile.mkdtemp(prefix="caas-conformance-"))
-        self._profile = profile
+        self._suite = suite
+        self._launch = launch
         self._otlp_endpoint = otlp_endpoint
         self._process: Process | None = None
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `down`
@@ -52,15 +45,13 @@ class OwnStack:
         if self._otlp_endpoint:
             environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = self._otlp_endpoint
         self._process = await asyncio.create_subprocess_exec(
-            *TIED, str(os.getpid()), *STACK_COMMAND,
-            "up", "--profile", self._profile, "--ports", "auto", "--ephemeral", "--json",
-            "--state-dir", str(self.state_dir),
+            *self._launch.command(self.state_dir),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=self._errors,
             env=environ,
             limit=LINE_BYTES_MAX,
-        )  # fmt: skip
+        )
         assert self._process.stdout is not None  # noqa: S101 - it was asked for
         try:
             async with asyncio.timeout(UP_TIMEOUT_S):
@@ -70,7 +61,7 @@ class OwnStack:
         if not ready:
             code = await self._process.wait()
             raise TargetError(f"the platform did not start: {self._last_words(code)}")
-        return from_stack_file(self.state_dir / "stack.json", environ={})
+        return from_stack_file(self.state_dir / self._launch.target_file, self._suite, environ={})
 
     async def down(self) -> None:
         """Stop it and remove its state; safe when it never started."""

@@ -13,7 +13,7 @@ from time import perf_counter, time
 from typing import Any
 
 from caas_conformance.authoring.context import Environment
-from caas_conformance.authoring.definition import CaseDefinition, Phase
+from caas_conformance.authoring.definition import CaseDefinition
 from caas_conformance.cli.progress import Progress
 from caas_conformance.correlation import leaks
 from caas_conformance.correlation.settling import TelemetryCollector
@@ -21,8 +21,8 @@ from caas_conformance.engine.own_stack import OwnStack
 from caas_conformance.engine.run_directory import RunDirectory, new_run_id
 from caas_conformance.engine.runner import CaseResult, Options, Runner
 from caas_conformance.engine.targets import FoundTarget, listen_address, probe
-from caas_conformance.errors import ReportsIncompleteError
-from caas_conformance.plan.requirements import Registry
+from caas_conformance.errors import ReportsIncompleteError, TargetError
+from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.verdicts import assemble
 from caas_conformance.verdicts.assemble import RunFacts
 from caas_conformance.verdicts.gates import GateLimits
@@ -41,16 +41,16 @@ class RunRequest:
     """What was asked for, checked already: the plan has a case, the suite no broken rule.
 
     Attributes:
+        suite: Where the plan is from.
         target: A platform that runs already; None starts one of the run's own.
         otlp_listen: `HOST:PORT` to receive telemetry on, or None for what suits the target.
-        telemetry: Whether to receive telemetry at all.
+        telemetry: Whether to receive telemetry at all; the suite says how it is complete.
         runs: The folder of run directories.
         command: As typed, for the report.
     """
 
+    suite: LoadedSuite
     plan: Sequence[CaseDefinition]
-    phases: Sequence[Phase]
-    registry: Registry
     options: Options
     limits: GateLimits
     runs: Path
@@ -58,7 +58,6 @@ class RunRequest:
     target: FoundTarget | None = None
     otlp_listen: str | None = None
     telemetry: bool = True
-    profile: str = "caas"
     selection: dict[str, Any] = field(default_factory=dict)
     reproduce_options: str = ""
 
@@ -154,19 +153,24 @@ async def _platform(
 ) -> AsyncIterator[_Platform]:
     collector: TelemetryCollector | None = None
     own: OwnStack | None = None
+    suite = request.suite.suite
     if request.telemetry:
         host, port = listen_address(request.otlp_listen, request.target)
-        collector = TelemetryCollector(OtlpReceiver(host=host, port=port), run_marker(run_id))
+        collector = TelemetryCollector(
+            OtlpReceiver(host=host, port=port), run_marker(run_id), suite.markers
+        )
     try:
         if collector is not None:
             await collector.start()
         found = request.target
         if found is None:
+            if suite.launch is None:
+                raise TargetError(f"suite {suite.name} starts no platform: give --url or --target")
             progress.say("starting a platform for this run")
-            own = OwnStack(request.profile, collector.endpoint if collector else None)
+            own = OwnStack(suite, suite.launch, collector.endpoint if collector else None)
             found = await own.up()
-        environment = found.environment()
-        versions = await probe(environment)
+        environment = found.environment(suite)
+        versions = await probe(environment, suite)
         if collector is not None:
             collector.watch(environment.endpoints)
             environment = replace(environment, telemetry=collector)
@@ -241,8 +245,9 @@ def _facts(request: RunRequest, run_id: str, target: Target) -> RunFacts:
             **request.selection,
         },
         plan=request.plan,
-        phases=[phase for phase in request.phases if phase.id in phase_ids],
-        registry=request.registry,
+        suite=request.suite.suite.name,
+        phases=[phase for phase in request.suite.phases if phase.id in phase_ids],
+        registry=request.suite.registry,
         limits=request.limits,
         reproduce_options=request.reproduce_options,
     )

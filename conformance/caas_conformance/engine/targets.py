@@ -11,15 +11,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from caas_conformance.authoring.context import Environment
+from caas_conformance.authoring.suite import Suite
 from caas_conformance.errors import AuthoringError, EnvironmentBrokenError, TargetError
 from caas_conformance.wire.answer import Answer
 from caas_conformance.wire.client import Endpoint, ServiceClient, Wire
 from caas_conformance.wire.trace_context import AttemptTrace
 
-SECRET_VARIABLE = "CAAS_SERVICE_SECRET"  # noqa: S105 - the variable's name
 STACK_FILE_BYTES_MAX = 1024 * 1024
-HEALTH = "/internal/health"
-DOCUMENT = "/documentation/json"
 PROBE_TIMEOUT_S = 15.0
 
 
@@ -41,7 +39,7 @@ class FoundTarget:
 
     urls: Mapping[str, str]
     description: str
-    service_secret: str = field(default="", repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     otlp_endpoint: str | None = None
     stack_file: Path | None = None
 
@@ -55,44 +53,53 @@ class FoundTarget:
             return {}
         return {name: service.restarts for name, service in stack.services.items()}
 
-    def environment(self) -> Environment:
-        """Return what cases need to reach it.
+    def environment(self, suite: Suite) -> Environment:
+        """Return what the suite's cases need to reach it.
 
         Raises:
-            TargetError: a URL is none, or there is none.
+            TargetError: a URL is none, or one that the suite needs is not there.
         """
         if not self.urls:
             raise TargetError(f"{self.description} names no service")
+        missing = [name for name in suite.services if name not in self.urls]
+        if missing:
+            raise TargetError(
+                f"suite {suite.name} needs {' and '.join(missing)}: give its URL, too"
+            )
         try:
             endpoints = {name: Endpoint(name, url) for name, url in self.urls.items()}
         except AuthoringError as error:
             raise TargetError(str(error)) from error
-        return Environment(endpoints, self.service_secret)
+        return Environment(endpoints, self.secrets, suite.context)
 
 
-def from_stack_file(path: Path, environ: Mapping[str, str] = os.environ) -> FoundTarget:
-    """Read a `stack.json`, and the secrets file it names.
+def from_stack_file(
+    path: Path, suite: Suite, environ: Mapping[str, str] = os.environ
+) -> FoundTarget:
+    """Read the target file of a platform, and the secrets file it names.
 
     Raises:
         TargetError: it is missing, unreadable or of another shape.
     """
-    stack = _read(path, _Stack, "start a platform with `caas up`")
-    secret = environ.get(SECRET_VARIABLE, "")
-    if not secret and stack.secrets_file:
-        secrets: dict[str, Any] = _read(
-            Path(stack.secrets_file), dict[str, Any], f"set {SECRET_VARIABLE}"
-        )
-        secret = str(secrets.get("service_secret", ""))
+    stack = _read(path, _Stack, "give the file that the running platform wrote")
+    secrets = _given(suite, environ)
+    unknown = [variable for variable in suite.secrets if not secrets[variable]]
+    if unknown and stack.secrets_file:
+        advice = f"set {' and '.join(unknown)}"
+        kept: dict[str, Any] = _read(Path(stack.secrets_file), dict[str, Any], advice)
+        secrets |= {variable: str(kept.get(suite.secrets[variable], "")) for variable in unknown}
     return FoundTarget(
         urls={name: service.url for name, service in stack.services.items()},
         description=f"stack file {path}",
-        service_secret=secret,
+        secrets=secrets,
         otlp_endpoint=stack.otlp_endpoint,
         stack_file=path,
     )
 
 
-def from_urls(urls: Sequence[str], environ: Mapping[str, str] = os.environ) -> FoundTarget:
+def from_urls(
+    urls: Sequence[str], suite: Suite, environ: Mapping[str, str] = os.environ
+) -> FoundTarget:
     """Read `service=URL` pairs.
 
     Raises:
@@ -106,7 +113,11 @@ def from_urls(urls: Sequence[str], environ: Mapping[str, str] = os.environ) -> F
         if name in found:
             raise TargetError(f"--url names {name} twice")
         found[name] = url
-    return FoundTarget(found, "given URLs", environ.get(SECRET_VARIABLE, ""))
+    return FoundTarget(found, "given URLs", _given(suite, environ))
+
+
+def _given(suite: Suite, environ: Mapping[str, str]) -> dict[str, str]:
+    return {variable: environ.get(variable, "") for variable in suite.secrets}
 
 
 def listen_address(given: str | None, target: FoundTarget | None) -> tuple[str, int]:
@@ -132,26 +143,30 @@ def listen_address(given: str | None, target: FoundTarget | None) -> tuple[str, 
     )
 
 
-async def probe(environment: Environment) -> dict[str, str]:
+async def probe(environment: Environment, suite: Suite) -> dict[str, str]:
     """Ask each service for its health; return the versions that their OpenAPI documents name.
 
     Raises:
         TargetError: one can't be reached, or is not healthy.
     """
     names = list(environment.endpoints)
-    asked = [_ask(environment, name, path) for path in (HEALTH, DOCUMENT) for name in names]
-    answers = await asyncio.gather(*asked)
-    versions = {}
-    for name, health, document in zip(
-        names, answers[: len(names)], answers[len(names) :], strict=True
-    ):
+    for name, health in zip(names, await _ask_each(environment, names, suite.health), strict=True):
         if health.status != 200:  # noqa: PLR2004 - alive
             url = environment.endpoints[name].url
             raise TargetError(f"{name} at {url} is not healthy: {health.outcome}")
-        version = document.at("info.version").value
-        if isinstance(version, str):
-            versions[name] = version
-    return versions
+    if not suite.document:
+        return {}
+    documents = await _ask_each(environment, names, suite.document)
+    versions = [document.at("info.version").value for document in documents]
+    return {
+        name: version
+        for name, version in zip(names, versions, strict=True)
+        if isinstance(version, str)
+    }
+
+
+async def _ask_each(environment: Environment, names: list[str], path: str) -> list[Answer]:
+    return await asyncio.gather(*(_ask(environment, name, path) for name in names))
 
 
 async def _ask(environment: Environment, service: str, path: str) -> Answer:

@@ -1,4 +1,4 @@
-"""Find the phases: every module below `caas_conformance.suites.caas.phases` that binds `PHASE`."""
+"""Find the phases of a suite: every module below its `phases` that binds `PHASE`."""
 
 import importlib
 import pkgutil
@@ -6,23 +6,18 @@ from types import ModuleType
 
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.errors import AuthoringError
-from caas_conformance.suites.caas import phases as phases_package
 
 
-def discover(package: ModuleType = phases_package) -> list[Phase]:
-    """Import every phase module and return the phases in the order of their ids.
+def discover(package_name: str) -> list[Phase]:
+    """Import every module of a package and return its phases in the order of their ids.
 
     Raises:
         AuthoringError: a module can't be imported, or two phases share an id.
     """
+    package = _imported(package_name)
     found: dict[str, Phase] = {}
     for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        try:
-            module = importlib.import_module(info.name)
-        except AuthoringError:
-            raise
-        except Exception as error:
-            raise AuthoringError(f"{info.name} can't be imported: {error!r}") from error
+        module = _imported(info.name)
         phase = getattr(module, "PHASE", None)
         if phase is None:
             continue
@@ -31,3 +26,12 @@ def discover(package: ModuleType = phases_package) -> list[Phase]:
         if found.setdefault(phase.id, phase) is not phase:
             raise AuthoringError(f"{info.name}: phase {phase.id} is declared twice")
     return [found[phase_id] for phase_id in sorted(found)]
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except AuthoringError:
+        raise
+    except Exception as error:
+        raise AuthoringError(f"{name} can't be imported: {error!r}") from error

@@ -7,16 +7,16 @@ import ast
 import inspect
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Container, Iterable, Iterator
+from typing import Any, NamedTuple, get_type_hints
 
 from caas_conformance.authoring.checks import allowed_statuses
+from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import CaseDefinition, Phase
 from caas_conformance.errors import AuthoringError
 from caas_conformance.plan.requirements import Registry
 from caas_conformance.plan.source import check_calls, literal, syntax_of
 
-BASELINE_CASES = range(1, 122)
 CASE_TIMEOUT_MAX_S = 300.0
 CALL_DEPTH_MAX = 8
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp)
@@ -32,8 +32,21 @@ class Problem(NamedTuple):
         return f"{self.where}: {self.message}"
 
 
-def lint(phases: Iterable[Phase], registry: Registry) -> list[Problem]:
-    """Return every broken rule of the suite, in the order of its cases."""
+def lint(
+    phases: Iterable[Phase],
+    registry: Registry,
+    *,
+    context: type[CaseContext] = CaseContext,
+    baseline: Container[int] = (),
+) -> list[Problem]:
+    """Return every broken rule of a suite, in the order of its cases.
+
+    Args:
+        phases: All of the suite's.
+        registry: Its requirements.
+        context: What its cases are given.
+        baseline: The numbers of the seed cases that there are.
+    """
     groups = list(phases)
     cases = [case for phase in groups for case in phase.cases]
     problems = [Problem(phase.id, "the phase has no case") for phase in groups if not phase.cases]
@@ -46,6 +59,8 @@ def lint(phases: Iterable[Phase], registry: Registry) -> list[Problem]:
         ]
     for case in cases:
         problems += [Problem(case.id, message) for message in _of_case(case, registry)]
+        problems += [Problem(case.id, message) for message in _of_seeds(case, baseline)]
+        problems += [Problem(case.id, message) for message in _of_context(case, context)]
     return problems
 
 
@@ -71,13 +86,27 @@ def _of_description(case: CaseDefinition, registry: Registry) -> Iterator[str]:
             yield f"requirement {requirement} is not in the registry"
         elif registry.requirements[requirement].planned:
             yield f"requirement {requirement} is marked as planned, yet has a case"
+    if not 0 < case.timeout_s <= CASE_TIMEOUT_MAX_S:
+        yield f"timeout_s is above 0 and at most {CASE_TIMEOUT_MAX_S:g}"
+
+
+def _of_seeds(case: CaseDefinition, baseline: Container[int]) -> Iterator[str]:
     for number in case.baseline:
-        if number not in BASELINE_CASES:
+        if number not in baseline:
             yield f"there is no seed case {number}"
     if len(set(case.baseline)) != len(case.baseline):
         yield "names a seed case twice"
-    if not 0 < case.timeout_s <= CASE_TIMEOUT_MAX_S:
-        yield f"timeout_s is above 0 and at most {CASE_TIMEOUT_MAX_S:g}"
+
+
+def _of_context(case: CaseDefinition, context: type[CaseContext]) -> Iterator[str]:
+    """Find a case that was written for another suite's context than it will be given."""
+    try:
+        hints = get_type_hints(case.body)
+    except (NameError, TypeError, AttributeError):
+        return
+    wanted = [hint for name, hint in hints.items() if name != "return"]
+    if wanted and isinstance(wanted[0], type) and not issubclass(context, wanted[0]):
+        yield f"takes a {wanted[0].__name__}, and its suite gives a {context.__name__}"
 
 
 def _of_body(tree: ast.AST, registry: Registry) -> Iterator[str]:

@@ -3,13 +3,12 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.resources.abc import Traversable
 
 from caas_conformance.authoring.definition import CaseDefinition
 from caas_conformance.errors import AuthoringError
 from caas_reports.model import Level, Requirement
 
-REGISTRY_PATH = Path(__file__).parents[1] / "suites" / "caas" / "requirements.toml"
 PLANNED = "planned"
 _MEMBERS = frozenset({"id", "text", "level", "source", "anchor", "status"})
 
@@ -34,7 +33,7 @@ class Registry:
         return tuple(r for r in self.built if r not in covered)
 
 
-def load(path: Path = REGISTRY_PATH) -> Registry:
+def load(path: Traversable) -> Registry:
     """Read the registry.
 
     Raises:

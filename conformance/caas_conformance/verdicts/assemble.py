@@ -33,6 +33,7 @@ class RunFacts:
     tool_version: str
     target: model.Target
     options: Mapping[str, Any]
+    suite: str
     plan: Sequence[CaseDefinition]
     phases: Sequence[Phase]
     registry: Registry
@@ -46,6 +47,7 @@ def opening(facts: RunFacts) -> model.Run:
     return model.Run(
         schema_version=SCHEMA_VERSION,
         run_id=facts.run_id,
+        suite=facts.suite,
         status=Status.RUNNING,
         verdict=Verdict.NOT_RUN,
         started_at=rfc3339(facts.started_ms),

@@ -143,7 +143,7 @@ class Answer:
         return value.partition(";")[0].strip().lower() if isinstance(value, str) else ""
 
     def at(self, *path: str | int) -> Value:
-        """Return a member of the JSON body: `answer.at("client.tenant_id")`."""
+        """Return a member of the JSON body: `answer.at("client.plan")`."""
         return self.body.at(*path)
 
     def header(self, name: str) -> Value:

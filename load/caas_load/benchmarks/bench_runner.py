@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import uvloop
 
-from caas_conformance.authoring import AUTH_SERVICE, CaseContext, Phase
+from caas_conformance.authoring import CaseContext, Phase
 from caas_conformance.authoring.context import Environment
 from caas_conformance.engine.run_directory import Journal
 from caas_conformance.engine.runner import CaseResult, Options, Runner, is_green
@@ -24,6 +24,7 @@ from caas_load.measuring.rounds import Result, Sample, interleave
 
 REQUESTS_PER_CASE = 8  # the suite's cases send 6 in the median and 9 on average
 CASES_PER_BATCH = 100
+UPSTREAM = "upstream"
 PATH = "/api/v1/sessions"
 TIME_RATIO_MAX = 1.5
 
@@ -36,7 +37,7 @@ PHASE = Phase("B00", "Benchmark", "What the runner costs.")
 async def case(t: CaseContext) -> None:
     """Red when an answer is not the upstream's."""
     for number in range(REQUESTS_PER_CASE):
-        answer = await t.auth.get(PATH)
+        answer = await t.service(UPSTREAM).get(PATH)
         with t.check(f"answer-{number}", "the list comes back") as check:
             check.status(answer, 200)
             check.header(answer, "x-upstream", "bench")
@@ -101,7 +102,7 @@ class _Harness:
     """The runner over batches of the case; keeps the last batch's results."""
 
     def __init__(self, url: str, journal: Path) -> None:
-        self._environment = Environment({AUTH_SERVICE: Endpoint(AUTH_SERVICE, url)})
+        self._environment = Environment({UPSTREAM: Endpoint(UPSTREAM, url)})
         self._journal = journal
         self._results: list[CaseResult] = []
 

@@ -1,11 +1,14 @@
 """What the seed's report said about its 121 cases, and what those words were worth.
 
-A baseline is made once by `caas report import-baseline`, committed, and read ever after. It holds
-no secret: what the seed's report printed is replaced by `[redacted]`.
+A baseline is made once by `caas report import-baseline`, kept with its suite, and read ever after.
+It holds no secret: what the seed's report printed is replaced by `[redacted]`.
 """
 
 from enum import StrEnum
 from functools import cache
+from importlib.metadata import entry_points
+from importlib.resources import as_file
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +18,8 @@ from caas_reports.errors import UnreadableBaselineError
 
 SCHEMA_VERSION = "1.0"
 BASELINE_MAX_BYTES = 8 * 1024 * 1024
-_COMMITTED = Path("conformance", "baselines", "caas-2026-02-25.json")
+GROUP = "caas_reports.baselines"
+"""Entry points by the name of a suite: each is the path of its baseline."""
 
 
 class Then(StrEnum):
@@ -203,23 +207,23 @@ def encode(baseline: Baseline) -> bytes:
     return msgspec.json.format(msgspec.json.encode(baseline, order="deterministic"), indent=1)
 
 
-def committed_path() -> Path | None:
-    """Find the committed baseline: below the working directory or one of its parents, or here."""
-    here = Path.cwd()
-    roots = (here, *here.parents, Path(__file__).resolve().parents[3])
-    return next((root / _COMMITTED for root in roots if (root / _COMMITTED).is_file()), None)
-
-
-def committed() -> Baseline | None:
-    """Read the committed baseline; None when this is not a checkout of the project.
+def of_suite(name: str) -> Baseline | None:
+    """Read the baseline that is installed for a suite; None when there is none.
 
     Raises:
         UnreadableBaselineError: It is there and can't be read.
     """
-    path = committed_path()
-    return None if path is None else _load_once(path, path.stat().st_mtime_ns)
+    found = next(iter(entry_points(group=GROUP, name=name)), None)
+    if found is None:
+        return None
+    try:
+        path = found.load()
+    except Exception as error:
+        raise UnreadableBaselineError(f"{found.value}: {error!r}") from error
+    return _load_once(path)
 
 
 @cache
-def _load_once(path: Path, _modified_ns: int) -> Baseline:
-    return load(path)
+def _load_once(path: Traversable) -> Baseline:
+    with as_file(path) as file:
+        return load(file)

@@ -8,6 +8,7 @@ from caas_reports.comparison import baseline, history
 from caas_reports.comparison.baseline import Baseline
 from caas_reports.comparison.compare import RunComparison
 from caas_reports.comparison.history import PastRun
+from caas_reports.model import Run
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,9 +19,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     other: RunComparison | None = None
 
     @classmethod
-    def beside(cls, directory: Path) -> "Context":
-        """Take the committed baseline and the runs that lie beside a run's directory."""
+    def beside(cls, directory: Path, run: Run) -> "Context":
+        """Take the baseline of a run's suite, and its runs that lie beside this one's directory."""
         return cls(
-            baseline=baseline.committed(),
-            history=history.read(directory.parent, before=directory.name),
+            baseline=baseline.of_suite(run.suite),
+            history=history.read(directory.parent, suite=run.suite, before=directory.name),
         )

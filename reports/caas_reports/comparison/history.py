@@ -25,6 +25,7 @@ class PastRun(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     run_id: str
+    suite: str = ""
     verdict: Verdict
     started_at: str
     duration_ms: float
@@ -57,11 +58,12 @@ def streak(case_id: str, past: Iterable[PastRun]) -> Streak | None:
     return Streak(runs=runs, since=since) if runs else None
 
 
-def read(runs: Path, *, before: str = "") -> tuple[PastRun, ...]:
-    """List the runs of a directory, oldest first, the last ones when there are many.
+def read(runs: Path, *, suite: str, before: str = "") -> tuple[PastRun, ...]:
+    """List the runs of a suite in a directory, oldest first, the last ones when there are many.
 
     Args:
         runs: Where a directory per run lies, such as `.caas/runs`.
+        suite: Whose runs; those of another suite have other cases.
         before: The name of a run's directory: it and what started after it are left out.
 
     Directories without a readable run are passed over: they were written by another version, or
@@ -72,7 +74,8 @@ def read(runs: Path, *, before: str = "") -> tuple[PastRun, ...]:
     earlier = [
         past
         for past in found
-        if limit is None or (past.run_id != limit.run_id and past.started_at <= limit.started_at)
+        if past.suite == suite
+        and (limit is None or (past.run_id != limit.run_id and past.started_at <= limit.started_at))
     ]
     ordered = sorted(earlier, key=lambda past: (past.started_at, past.run_id))
     return tuple(ordered[-HISTORY_RUNS_MAX:])

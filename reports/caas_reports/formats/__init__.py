@@ -59,8 +59,8 @@ def write_all(
         run: What happened.
         directory: Where the files go; it exists.
         names: Which formats; None means all.
-        context: What the run is compared with; None means the committed baseline and the runs
-            that lie beside the directory.
+        context: What the run is compared with; None means the baseline of its suite and
+            the runs of it that lie beside the directory.
 
     Returns:
         The path of each file by the name of its format.
@@ -73,7 +73,7 @@ def write_all(
     for name in wanted:
         if name not in available():
             raise UnknownFormatError(name, tuple(available()))
-    given = Context.beside(directory) if context is None else context
+    given = Context.beside(directory, run) if context is None else context
     return {name: _write(available()[name], run, directory, given) for name in wanted}
 
 

@@ -51,6 +51,7 @@ def build_run(
     return Run(
         schema_version=SCHEMA_VERSION,
         run_id=run_id,
+        suite="caas",
         status=Status.FINISHED,
         verdict=Verdict.FAILED if counts.failed else Verdict.PASSED,
         started_at=STARTED_AT,

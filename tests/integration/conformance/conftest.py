@@ -1,23 +1,36 @@
 """Scripted services, a suite made for the test, and runs over both."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from caas.stack.servers.embedded import free_port
+from caas_conformance.authoring import Suite
+from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.cli.progress import Quiet
 from caas_conformance.engine.runner import Options
 from caas_conformance.engine.session import RunRequest, conduct
 from caas_conformance.engine.targets import FoundTarget
 from caas_conformance.plan.requirements import Registry
+from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.testing import ScriptedService
 from caas_conformance.verdicts.gates import GateLimits
 from caas_reports.model import Requirement, Run
 
 REGISTRY = Registry({"REQ-01": Requirement(id="REQ-01", text="keep it", source="design")})
+SUITE = Suite(
+    name="scripted",
+    title="a scripted service",
+    phases="none",
+    requirements=Path(),
+    secrets={"SCRIPTED_SECRET": "service_secret"},
+    document="/documentation/json",
+    markers="/health",
+)
 Conduct = Callable[..., Awaitable[tuple[Run, Path]]]
 
 
@@ -44,11 +57,11 @@ def conducted(service: ScriptedService, phase: Phase, tmp_path: Path) -> Conduct
         telemetry: bool = True,
         limits: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
+        context: type[CaseContext] = CaseContext,
     ) -> tuple[Run, Path]:
         request = RunRequest(
+            suite=LoadedSuite(replace(SUITE, context=context), [phase], REGISTRY),
             plan=phase.cases,
-            phases=[phase],
-            registry=REGISTRY,
             options=Options(**({"inconclusive_max": 0} | (options or {}))),
             limits=GateLimits(telemetry=telemetry, **(limits or {})),
             runs=tmp_path / "runs",
@@ -56,7 +69,7 @@ def conducted(service: ScriptedService, phase: Phase, tmp_path: Path) -> Conduct
             target=FoundTarget(
                 {service.name: service.url},
                 "scripted",
-                service_secret="the-service-secret-of-this-test",
+                secrets={"SCRIPTED_SECRET": "the-service-secret-of-this-test"},
                 otlp_endpoint=service.otlp_endpoint,
             ),
             telemetry=telemetry,

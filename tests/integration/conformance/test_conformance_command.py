@@ -7,15 +7,21 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from caas_conformance.authoring import Suite
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.cli import commands
-from caas_conformance.cli.commands import Suite, conformance
+from caas_conformance.cli.commands import conformance
+from caas_conformance.plan import suites
 from caas_conformance.plan.requirements import Registry
+from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.testing import Said, ScriptedService, ThreadedServices
 from caas_reports.model import Requirement
 
 Invoke = Callable[..., Result]
+SUITE = Suite(
+    name="caas", title="a scripted service", phases="none", requirements=Path(), markers="/health"
+)
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def caas(service: ScriptedService, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
             def body_of(path: str) -> Callable[[CaseContext], object]:
                 async def body(t: CaseContext) -> None:
-                    answer = await t.auth.get(path)
+                    answer = await t.service("auth-service").get(path)
                     with t.check("ok", "it says ok") as check:
                         check.equal(answer.at("ok"), True)  # noqa: FBT003
 
@@ -53,8 +59,8 @@ def caas(service: ScriptedService, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             define(body_of(path))  # type: ignore[arg-type]
         phases.append(phase)
     requirement = Requirement(id="REQ-01", text="keep it", source="design", anchor="6")
-    suite = Suite(phases, Registry({"REQ-01": requirement}))
-    monkeypatch.setattr(commands, "load_suite", lambda: suite)
+    suite = LoadedSuite(SUITE, phases, Registry({"REQ-01": requirement}))
+    monkeypatch.setattr(commands, "load_suite", lambda _: suite)
     runner = CliRunner()
 
     def invoke(*arguments: str, target: bool = True) -> Result:
@@ -182,11 +188,11 @@ def test_a_broken_suite_is_refused_before_anything_runs(
     """Exit code 2 and the rule that is broken."""
 
     async def hollow(t: CaseContext) -> None:
-        await t.auth.get("/good")
+        await t.service("auth-service").get("/good")
 
     phase = Phase("Z01", "Phase", "For the test.")
     phase.case("Z01.01", "Hollow", proves="It.", requirements=["NO-SUCH"])(hollow)
-    monkeypatch.setattr(commands, "discover", lambda: [phase])
+    monkeypatch.setattr(suites, "discover", lambda _: [phase])
     result = CliRunner().invoke(conformance, ["run", "--url", f"auth-service={service.url}"])
 
     assert result.exit_code == 2

@@ -19,15 +19,18 @@ from caas_reports.model import Run, Status, Verdict
 
 SUITE = """
 import sys
+from pathlib import Path
 from caas_conformance.cli import commands
-from caas_conformance.authoring.definition import Phase
+from caas_conformance.authoring import Phase, Suite
 from caas_conformance.plan.requirements import Registry
+from caas_conformance.plan.suites import LoadedSuite
 from caas_reports.model import Requirement
 
 PHASE = Phase("Z01", "Made for the test", "Cases of one test.")
 
 async def body(t):
-    answer = await t.auth.get("/" + ("hang" if hangs(len(seen)) else "quick"), timeout_s=600)
+    path = "/hang" if hangs(len(seen)) else "/quick"
+    answer = await t.service("auth-service").get(path, timeout_s=600)
     with t.check("status", "the status is right") as check:
         check.status(answer, 200)
 
@@ -38,9 +41,9 @@ def hangs(n):
 
 for number in range(1, 5):
     PHASE.case(f"Z01.0{number}", f"Case {number}", proves="It.", requirements=["R"])(body)
-commands.load_suite = lambda: commands.Suite(
-    [PHASE], Registry({"R": Requirement(id="R", text="keep it", source="design")})
-)
+SUITE = Suite(name="caas", title="scripted", phases="none", requirements=Path())
+registry = Registry({"R": Requirement(id="R", text="keep it", source="design")})
+commands.load_suite = lambda _: LoadedSuite(SUITE, [PHASE], registry)
 commands.conformance(sys.argv[1:])
 """
 

@@ -48,7 +48,7 @@ def machine(
     """Add a case that expects 200 of a machine that is told what to do."""
 
     async def body(t: CaseContext) -> None:
-        answer = await t.auth.get("/")
+        answer = await t.service("auth-service").get("/")
         with t.check("status", "the status is right") as check:
             check.status(answer, 200)
 

@@ -26,7 +26,7 @@ def add_get(phase: Phase, number: int, path: str, *, expect: int = 200, **more: 
     """Add a case that gets *path* and expects a status."""
 
     async def body(t: CaseContext) -> None:
-        answer = await t.auth.get(path)
+        answer = await t.service("auth-service").get(path)
         with t.check("status", "the status is right") as check:
             check.status(answer, expect)
 

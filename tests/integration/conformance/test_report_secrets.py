@@ -1,6 +1,7 @@
 """A secret that went through a case is in no byte of any file of the run."""
 
 import base64
+import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,9 @@ def spellings(secret: str) -> list[bytes]:
 async def leaks_everywhere(t: CaseContext) -> None:
     """Send a secret wherever one can be sent, fail, and break with it in the message."""
     canary = t.secret(CANARY)
-    PASSWORDS.append(t.password())
+    PASSWORDS.append(t.secret(f"Cf7!{secrets.token_urlsafe(18)}"))
     async with t.step(f"with {canary}"):
-        answer = await t.auth.post(
+        answer = await t.service("auth-service").post(
             f"/echo/{canary}",
             json={"note": canary, "nested": [{"deep": f"x{canary}y"}], "password": PASSWORDS[-1]},
             headers={"authorization": f"Bearer {canary}", "x-plain": canary, "cookie": canary},
@@ -47,7 +48,7 @@ async def leaks_everywhere(t: CaseContext) -> None:
 
 async def innocent(t: CaseContext) -> None:
     """Ask for something that gives another case's secret away."""
-    answer = await t.auth.get("/gossip")
+    answer = await t.service("auth-service").get("/gossip")
     with t.check("gossip", "it says something") as check:
         check.status(answer, 200)
 

@@ -13,6 +13,7 @@ from caas_conformance.authoring.checks import SHOULD
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import CaseBody, Phase
 from caas_conformance.authoring.evidence import derived
+from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.testing import Asked, Said, ScriptedService
 from caas_conformance.verdicts.judging import exit_code
 from caas_reports.formats import run_json
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.anyio
 Conduct = Callable[..., Awaitable[tuple[Run, Path]]]
 
 
-def add(phase: Phase, body: CaseBody, **more: Any) -> None:
+def add(phase: Phase, body: CaseBody[Any], **more: Any) -> None:
     """Add *body* as the phase's next case."""
     number = len(phase.cases) + 1
     phase.case(
@@ -32,19 +33,19 @@ def add(phase: Phase, body: CaseBody, **more: Any) -> None:
 
 async def looks(t: CaseContext) -> None:
     """Get the root and expect 200."""
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
     with t.check("status", "the status is right") as check:
         check.status(answer, 200)
 
 
 async def vacuous(t: CaseContext) -> None:
     """Send something and look at nothing."""
-    await t.auth.get("/")
+    await t.service("auth-service").get("/")
 
 
 async def never_reached(t: CaseContext) -> None:
     """Look only when the platform is kind."""
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
     with t.check("status", "the status is right") as check:
         check.status(answer, 200)
     if answer.at("kind").value is True:
@@ -54,7 +55,7 @@ async def never_reached(t: CaseContext) -> None:
 
 async def misses_a_should(t: CaseContext) -> None:
     """Hold every MUST and miss a SHOULD."""
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
     with t.check("status", "the status is right") as check:
         check.status(answer, 200)
     with t.check("nice", "it is nice", level=SHOULD) as check:
@@ -63,7 +64,7 @@ async def misses_a_should(t: CaseContext) -> None:
 
 async def bug(t: CaseContext) -> None:
     """Break by its own fault."""
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
     with t.check("status", "the status is right") as check:
         check.status(answer, 200)
     raise KeyError("a bug in the case")
@@ -76,7 +77,7 @@ async def skips(t: CaseContext) -> None:
 
 async def plain_value(t: CaseContext) -> None:
     """Assert on what is no evidence."""
-    await t.auth.get("/")
+    await t.service("auth-service").get("/")
     value: Any = 1
     with t.check("one", "one is one") as check:
         check.equal(value, 1)
@@ -84,13 +85,13 @@ async def plain_value(t: CaseContext) -> None:
 
 async def other_service(t: CaseContext) -> None:
     """Need a service that the target does not have."""
-    answer = await t.gateway.get("/")
+    answer = await t.service("gateway").get("/")
     with t.check("status", "the status is right") as check:
         check.status(answer, 200)
 
 
-async def refused_prerequisite(t: CaseContext) -> None:
-    """Need a tenant."""
+async def refused_prerequisite(t: CaasContext) -> None:
+    """Need a tenant: a fixture of a suite, on that suite's context."""
     tenant = await t.tenants.register()
     with t.check("there", "it is there") as check:
         check.uuid(derived("tenant", tenant.tenant_id, of=[tenant.answer]))
@@ -114,7 +115,7 @@ async def test_how_a_case_ends(
     conducted: Conduct,
     phase: Phase,
     service: ScriptedService,
-    body: CaseBody,
+    body: CaseBody[Any],
     verdict: Verdict,
     code: int,
     said: str,
@@ -122,7 +123,7 @@ async def test_how_a_case_ends(
     """Verdict, exit code and reason agree; a run of skipped cases alone is not green."""
     service.route("GET", "/", Said(200, {"kind": False}))
     add(phase, body)
-    run, _ = await conducted(telemetry=False)
+    run, _ = await conducted(telemetry=False, context=CaasContext)
 
     assert (run.cases[0].verdict, exit_code(run)) == (verdict, code)
     assert said in run.cases[0].reason
@@ -135,7 +136,7 @@ async def test_an_empty_check_beside_a_full_one_fails(
     """A check is no ornament."""
 
     async def body(t: CaseContext) -> None:
-        answer = await t.auth.get("/")
+        answer = await t.service("auth-service").get("/")
         with t.check("status", "the status is right") as check:
             check.status(answer, 200)
         with t.check("empty", "nothing") as check:
@@ -157,14 +158,14 @@ async def test_a_failed_check_lets_its_step_end_and_sends_nothing_more(
 
     async def body(t: CaseContext) -> None:
         async with t.step("first"):
-            answer = await t.auth.get("/first")
+            answer = await t.service("auth-service").get("/first")
             with t.check("one", "one") as check:
                 check.status(answer, 201)
-            await t.auth.get("/still-first")
+            await t.service("auth-service").get("/still-first")
             with t.check("two", "two") as check:
                 check.status(answer, 200)
         async with t.step("second"):
-            answer = await t.auth.get("/second")
+            answer = await t.service("auth-service").get("/second")
             with t.check("three", "three") as check:
                 check.status(answer, 200)
 
@@ -183,12 +184,12 @@ async def test_outside_of_a_step_the_next_request_is_not_sent(
 ) -> None:
     """Unless the check says that the case may go on."""
 
-    def body(*, go_on: bool) -> CaseBody:
+    def body(*, go_on: bool) -> CaseBody[CaseContext]:
         async def case(t: CaseContext) -> None:
-            answer = await t.auth.get("/first")
+            answer = await t.service("auth-service").get("/first")
             with t.check("one", "one", go_on=go_on) as check:
                 check.status(answer, 201)
-            await t.auth.get("/second")
+            await t.service("auth-service").get("/second")
 
         return case
 
@@ -207,7 +208,10 @@ async def test_an_assertion_names_the_exchange_that_it_judged(
     """A check that compares two answers must not lay one's status at the other's door."""
 
     async def compares(t: CaseContext) -> None:
-        answers = [await t.auth.get("/first"), await t.auth.get("/second")]
+        answers = [
+            await t.service("auth-service").get("/first"),
+            await t.service("auth-service").get("/second"),
+        ]
         with t.check("alike", "both are the same 404") as check:
             for answer in answers:
                 check.status(answer, 404)
@@ -236,7 +240,7 @@ async def test_a_case_over_its_time_is_timed_out(
     service.route("GET", "/", Said(200, {}))
 
     async def hangs(t: CaseContext) -> None:
-        await t.auth.get("/hang")
+        await t.service("auth-service").get("/hang")
 
     add(phase, hangs, timeout_s=0.1)
     add(phase, looks)
@@ -260,7 +264,7 @@ async def test_a_case_that_misses_the_end_of_its_time_is_ended_all_the_same(
     service.route("GET", "/", Said(200, {}))
 
     async def goes_on(t: CaseContext) -> None:
-        await t.auth.get("/")
+        await t.service("auth-service").get("/")
         for _ in range(2):
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
@@ -352,7 +356,7 @@ async def test_a_gate_fails_the_run_with_its_own_exit_code(
     """Every case passed, and that was not enough."""
 
     async def other_requirement(t: CaseContext) -> None:
-        answer = await t.auth.get("/")
+        answer = await t.service("auth-service").get("/")
         with t.check("status", "right", requirements=["REQ-02"]) as check:
             check.status(answer, 200)
 

@@ -32,7 +32,7 @@ def add(phase: Phase, **more: Any) -> None:
 
     async def body(t: CaseContext) -> None:
         for _ in range(3):
-            answer = await t.auth.get(f"/{case_id}")
+            answer = await t.service("auth-service").get(f"/{case_id}")
             with t.check(f"mine-{len(t.checks)}", "the answer is mine") as check:
                 check.equal(answer.at("path"), f"/{case_id}")
 
@@ -234,9 +234,9 @@ async def test_a_service_that_never_exports_fails_every_case(
 async def test_a_case_can_look_at_its_own_telemetry(conducted: Conduct, phase: Phase) -> None:
     """Complete for what it sent so far, and not counted as the harness's overhead."""
 
-    def body() -> CaseBody:
+    def body() -> CaseBody[CaseContext]:
         async def case(t: CaseContext) -> None:
-            await t.auth.get("/Z01.01")
+            await t.service("auth-service").get("/Z01.01")
             seen = await t.recorded()
             with t.check("recorded", "its span and its log line are there") as check:
                 check.equal(seen.at("services"), ["auth-service"])

@@ -29,7 +29,7 @@ async def t(service: ScriptedService) -> AsyncIterator[CaseContext]:
 async def test_what_is_sent_is_what_is_captured(t: CaseContext, service: ScriptedService) -> None:
     """The report's raw request is the bytes that the service received."""
     service.route("POST", "/base/things", Said(201, {"id": 1}))
-    answer = await t.auth.post(
+    answer = await t.service("auth-service").post(
         "/things", json={"a": "ü"}, headers={"X-Own": "1"}, query={"q": "a b"}
     )
     record = t.wire.exchanges[0]
@@ -50,7 +50,7 @@ async def test_headers_of_a_case_replace_or_remove_ours(
 ) -> None:
     """A case that forges a header must not be traced as if it had not."""
     service.route("GET", "/base/", Said(200, {}))
-    await t.auth.get("/", headers={"TraceParent": "nonsense", "accept": None})
+    await t.service("auth-service").get("/", headers={"TraceParent": "nonsense", "accept": None})
 
     assert service.asked[0].headers["traceparent"] == "nonsense"
     assert "accept" not in service.asked[0].headers
@@ -63,7 +63,7 @@ async def test_connections_are_kept_for_the_attempt(
     """Only the first exchange of a kept connection has a time of connecting."""
     service.route("GET", "/base/", Said(200, {}))
     for _ in range(3):
-        await t.auth.get("/")
+        await t.service("auth-service").get("/")
 
     assert [bool(x.connected_at) for x in t.wire.exchanges] == [True, False, False]
 
@@ -73,7 +73,9 @@ async def test_parallel_requests_get_their_own_answers(
 ) -> None:
     """Fifty at once, each answered with what it asked."""
     service.route("POST", "/base/echo", lambda asked: Said(200, asked.json))
-    answers = await asyncio.gather(*(t.auth.post("/echo", json={"n": n}) for n in range(50)))
+    answers = await asyncio.gather(
+        *(t.service("auth-service").post("/echo", json={"n": n}) for n in range(50))
+    )
 
     assert [answer.at("n").value for answer in answers] == list(range(50))
     assert [answer.exchange_id for answer in answers] == [f"x{n}" for n in range(1, 51)]
@@ -94,7 +96,7 @@ UNTIL_CLOSE = b'HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{"a": 1
 async def test_every_framing_is_read(t: CaseContext, service: ScriptedService, wire: bytes) -> None:
     """Chunks, informational answers and bodies that end with the connection."""
     service.route("GET", "/base/", Said(wire=wire))
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
 
     assert answer.status == 200
     assert answer.at("a").value == 1
@@ -107,7 +109,7 @@ async def test_repeated_headers_keep_order_and_case(
     """Two cookies stay two headers."""
     wire = b"HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\n\r\n"
     service.route("GET", "/base/", Said(wire=wire))
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
 
     assert answer.headers == [("Set-Cookie", "a=1"), ("set-cookie", "b=2")]
     assert answer.header("SET-COOKIE").value == "a=1, b=2"
@@ -116,7 +118,7 @@ async def test_repeated_headers_keep_order_and_case(
 async def test_an_answer_to_head_has_no_body(t: CaseContext, service: ScriptedService) -> None:
     """Its content-length says what GET would send."""
     service.route("HEAD", "/base/", Said(200, {"long": "x" * 50}))
-    answer = await t.auth.head("/")
+    answer = await t.service("auth-service").head("/")
 
     assert (answer.status, answer.content) == (200, b"")
     assert answer.header("content-length").value == "61"
@@ -138,7 +140,7 @@ async def test_a_broken_answer_is_the_platforms_failure(
     """It is recorded as a failed check, and the case stops."""
     service.route("GET", "/base/", Said(wire=wire))
     with pytest.raises(CaseStoppedError):
-        await t.auth.get("/")
+        await t.service("auth-service").get("/")
 
     assert [check.id for check in t.checks] == ["answered-1"]
     assert t.checks[0].failed
@@ -157,7 +159,7 @@ async def test_no_answer_in_time_is_the_platforms_failure(
 
     service.route("GET", "/base/", hang)
     with pytest.raises(CaseStoppedError, match="no whole answer within"):
-        await t.auth.get("/", timeout_s=0.05)
+        await t.service("auth-service").get("/", timeout_s=0.05)
     never.set()
 
     assert t.wire.sut_wait_s >= 0.05
@@ -168,7 +170,7 @@ async def test_nobody_listening_is_the_environments_fault() -> None:
     environment = Environment({"auth-service": Endpoint("auth-service", "http://127.0.0.1:1")})
     context = CaseContext(environment, AttemptTrace("run", "Z01.01", 1), ())
     with pytest.raises(EnvironmentBrokenError, match=r"127\.0\.0\.1:1"):
-        await context.auth.get("/")
+        await context.service("auth-service").get("/")
 
     assert context.checks == []
 
@@ -206,7 +208,7 @@ async def test_a_peer_that_closes_on_raw_bytes_is_an_answer(
 async def test_capture_is_bounded_and_says_so(t: CaseContext, service: ScriptedService) -> None:
     """The body is whole for the checks; the raw copy for the report is not."""
     service.route("GET", "/base/", Said(200, b"x" * (3 * CAPTURED_BYTES_MAX)))
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
     record = t.wire.exchanges[0]
 
     assert answer.size.value == 3 * CAPTURED_BYTES_MAX
@@ -231,7 +233,7 @@ async def test_waiting_for_several_answers_is_counted_once(
         return Said(200, {})
 
     service.route("GET", "/base/", slow)
-    await asyncio.gather(*(t.auth.get("/") for _ in range(10)))
+    await asyncio.gather(*(t.service("auth-service").get("/") for _ in range(10)))
 
     assert [x.ended_at - x.started_at for x in t.wire.exchanges] == [3.0] * 10
     assert t.wire.sut_wait_s == 3.0
@@ -244,9 +246,13 @@ async def test_until_returns_the_last_answer_holding_or_not(
     seen = iter(range(100))
     service.route("GET", "/base/", lambda _: Said(200, {"n": next(seen)}))
     holds = await t.until(
-        lambda: t.auth.get("/"), lambda a: a.at("n").value == 2, within_s=WAIT_MAX_S
+        lambda: t.service("auth-service").get("/"),
+        lambda a: a.at("n").value == 2,
+        within_s=WAIT_MAX_S,
     )
-    fails = await t.until(lambda: t.auth.get("/"), lambda _: False, within_s=0.05)
+    fails = await t.until(
+        lambda: t.service("auth-service").get("/"), lambda _: False, within_s=0.05
+    )
 
     assert holds.at("n").value == 2
     assert fails.at("n").value > 2

@@ -22,14 +22,14 @@ REGISTRY = Registry(
 
 async def whole(t: CaseContext) -> None:
     """Look at an answer."""
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
     with t.check("fine", "it is fine") as check:
         check.status(answer, (400, 404), because="hides what exists")
 
 
 async def without_check(t: CaseContext) -> None:
     """Look at nothing."""
-    await t.auth.get("/")
+    await t.service("auth-service").get("/")
 
 
 async def by_another_function(t: CaseContext) -> None:
@@ -39,7 +39,7 @@ async def by_another_function(t: CaseContext) -> None:
 
 async def twice_the_same_id(t: CaseContext) -> None:
     """Use one id for two checks."""
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
     with t.check("fine", "it is fine") as check:
         check.status(answer, 200)
     with t.check("fine", "it is fine again") as check:
@@ -49,41 +49,41 @@ async def twice_the_same_id(t: CaseContext) -> None:
 async def one_id_in_a_loop(t: CaseContext) -> None:
     """Open the same check in every turn."""
     for path in ("/", "/a"):
-        answer = await t.auth.get(path)
+        answer = await t.service("auth-service").get(path)
         with t.check("fine", "it is fine") as check:
             check.status(answer, 200)
 
 
 async def hollow(t: CaseContext) -> None:
     """Open a check and assert nothing."""
-    await t.auth.get("/")
+    await t.service("auth-service").get("/")
     with t.check("fine", "it is fine") as check:  # noqa: F841
         pass
 
 
 async def without_with(t: CaseContext) -> None:
     """Open a check that never closes."""
-    await t.auth.get("/")
+    await t.service("auth-service").get("/")
     t.check("fine", "it is fine")
 
 
 async def any_status(t: CaseContext) -> None:
     """Accept whatever comes."""
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
     with t.check("fine", "it is fine") as check:
         check.status(answer, [200, 404, 500], because="whatever")
 
 
 async def range_of_statuses(t: CaseContext) -> None:
     """Accept whatever comes, computed."""
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
     with t.check("fine", "it is fine") as check:
         check.status(answer, range(200, 500))
 
 
 async def uses_assert(t: CaseContext) -> None:
     """Decide past the report."""
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
     assert answer.status
     with t.check("fine", "it is fine") as check:
         check.status(answer, 200)
@@ -92,7 +92,7 @@ async def uses_assert(t: CaseContext) -> None:
 async def swallows(t: CaseContext) -> None:
     """Catch what a failed check raises."""
     try:
-        answer = await t.auth.get("/")
+        answer = await t.service("auth-service").get("/")
         with t.check("fine", "it is fine") as check:
             check.status(answer, 200)
     except Exception:  # noqa: BLE001, S110 - what the lint looks for
@@ -102,29 +102,32 @@ async def swallows(t: CaseContext) -> None:
 async def sleeps(t: CaseContext) -> None:
     """Wait for time instead of for the platform."""
     await asyncio.sleep(1)
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
     with t.check("fine", "it is fine") as check:
         check.status(answer, 200)
 
 
 async def unknown_requirement(t: CaseContext) -> None:
     """Name a requirement that nobody wrote down."""
-    answer = await t.auth.get("/")
+    answer = await t.service("auth-service").get("/")
     with t.check("fine", "it is fine", requirements=["REQ-99"]) as check:
         check.status(answer, 200)
 
 
 def problems(
-    body: CaseBody, *, requirements: tuple[str, ...] = ("REQ-01",), baseline: tuple[int, ...] = ()
+    body: CaseBody[CaseContext],
+    *,
+    requirements: tuple[str, ...] = ("REQ-01",),
+    baseline: tuple[int, ...] = (),
 ) -> list[str]:
     """Return what the lint says of one case."""
     phase = Phase("Z01", "Phase", "For the lint.")
     phase.case("Z01.01", "Title", proves="It.", requirements=requirements, baseline=baseline)(body)
-    return [str(problem) for problem in lint.lint([phase], REGISTRY)]
+    return [str(problem) for problem in lint.lint([phase], REGISTRY, baseline=range(1, 122))]
 
 
 @pytest.mark.parametrize("body", [whole, by_another_function])
-def test_a_whole_case_has_no_problem(body: CaseBody) -> None:
+def test_a_whole_case_has_no_problem(body: CaseBody[CaseContext]) -> None:
     """Checks may stand in a function that the case calls."""
     assert problems(body, baseline=(1, 121)) == []
 
@@ -145,7 +148,7 @@ def test_a_whole_case_has_no_problem(body: CaseBody) -> None:
         (unknown_requirement, "REQ-99"),
     ],
 )
-def test_each_broken_rule_is_named(body: CaseBody, expected: str) -> None:
+def test_each_broken_rule_is_named(body: CaseBody[CaseContext], expected: str) -> None:
     """One broken rule gives one message that names it."""
     found = problems(body)
 
@@ -202,3 +205,30 @@ def test_ids_and_sentences_are_checked_at_import(define: Callable[[], object]) -
     """A case without a sentence for people is not written yet."""
     with pytest.raises(AuthoringError):
         define()
+
+
+class OwnContext(CaseContext):
+    """What another suite gives its cases."""
+
+
+async def of_another_suite(t: OwnContext) -> None:
+    """Expect what only that suite's context has."""
+    await whole(t)
+
+
+def test_a_case_takes_what_its_suite_gives() -> None:
+    """Found before the run, not as a missing attribute in the middle of it."""
+    phase = Phase("Z01", "Phase", "For the lint.")
+    phase.case("Z01.01", "Title", proves="It.", requirements=["REQ-01"])(of_another_suite)
+
+    assert lint.lint([phase], REGISTRY, context=OwnContext) == []
+    (problem,) = lint.lint([phase], REGISTRY)
+    assert problem.message == "takes a OwnContext, and its suite gives a CaseContext"
+
+
+def test_without_a_baseline_there_is_no_seed_case() -> None:
+    """A number that refers to nothing would promise a comparison."""
+    phase = Phase("Z01", "Phase", "For the lint.")
+    phase.case("Z01.01", "T", proves="It.", requirements=["REQ-01"], baseline=[1])(whole)
+
+    assert [p.message for p in lint.lint([phase], REGISTRY)] == ["there is no seed case 1"]

@@ -5,12 +5,26 @@ from typing import Any
 
 import pytest
 
-from caas_conformance.authoring.checks import Check
+from caas_conformance.authoring.checks import MUST, Check, Problems
 from caas_conformance.authoring.evidence import MISSING, derived
 from caas_conformance.errors import AuthoringError
 from caas_conformance.wire.answer import Answer
 
 Make = Callable[..., Answer]
+
+
+def check_of(problems: Problems) -> Check:
+    """Return an open check of a system that writes its problems like this."""
+    return Check(
+        "claim",
+        "a claim",
+        level=MUST,
+        requirements=(),
+        step=None,
+        go_on=False,
+        on_close=lambda _: None,
+        problems=problems,
+    )
 
 
 def test_a_missing_member_fails_instead_of_raising(check: Check, answer: Make) -> None:
@@ -133,8 +147,9 @@ def test_unique_needs_two(check: Check, answer: Make) -> None:
     assert check.unique(got.at("two"))
 
 
-def test_a_problem_needs_its_type_and_members(check: Check, answer: Make) -> None:
-    """RFC 9457 document, media type and status all have to be right."""
+def test_a_problem_needs_its_type_and_members(answer: Make) -> None:
+    """RFC 9457 document, media type, status and what the system adds all have to be right."""
+    check = check_of(Problems("urn:caas:error:", {"error": str}))
     document = {
         "type": "urn:caas:error:auth.key_invalid",
         "title": "No",
@@ -150,6 +165,15 @@ def test_a_problem_needs_its_type_and_members(check: Check, answer: Make) -> Non
     assert not check.problem(right, 403)
     assert not check.problem(answer(document, 401, content_type="application/json"), 401)
     assert not check.problem(answer({"error": "no"}, 401), 401)
+
+
+def test_a_problem_has_what_its_system_writes(answer: Make) -> None:
+    """Without a suite's word it is plain RFC 9457: types as they are, no member but its own."""
+    document = {"type": "about:blank", "title": "No", "status": 401, "detail": "no such key"}
+    said = answer(document, 401, content_type="application/problem+json")
+
+    assert check_of(Problems()).problem(said, 401, code="about:blank")
+    assert not check_of(Problems(members={"error": str})).problem(said, 401)
 
 
 def test_headers_are_found_whatever_their_case(check: Check, answer: Make) -> None:

@@ -9,7 +9,7 @@ from caas_conformance.plan.selection import Selection, SelectionError, plan
 
 async def body(t: CaseContext) -> None:
     """Send something."""
-    await t.auth.get("/")
+    await t.service("auth-service").get("/")
 
 
 @pytest.fixture

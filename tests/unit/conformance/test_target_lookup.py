@@ -1,14 +1,24 @@
 """Where a platform is found, and what is said when it is not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from caas_conformance.authoring import Suite
 from caas_conformance.engine.targets import from_stack_file, from_urls, listen_address
 from caas_conformance.errors import TargetError
 
 SECRET = "the-platform's-own-secret"
+VARIABLE = "CHAT_SERVICE_SECRET"
+SUITE = Suite(
+    name="any",
+    title="any platform",
+    phases="none",
+    requirements=Path(),
+    secrets={VARIABLE: "service_secret"},
+)
 
 
 @pytest.fixture
@@ -36,18 +46,20 @@ def stack_file(tmp_path: Path) -> Path:
 
 def test_a_stack_file_gives_urls_and_the_secret_beside_it(stack_file: Path) -> None:
     """The secret is not shown where a target is."""
-    target = from_stack_file(stack_file, environ={})
+    target = from_stack_file(stack_file, SUITE, environ={})
 
     assert target.urls["gateway"] == "http://127.0.0.1:3000"
-    assert target.service_secret == SECRET
+    assert target.secrets == {VARIABLE: SECRET}
     assert target.restarts() == {"gateway": 1, "auth-service": 0}
     assert SECRET not in repr(target)
-    assert target.environment().endpoint("gateway").origin.port == 3000
+    assert target.environment(SUITE).endpoint("gateway").origin.port == 3000
 
 
 def test_the_environment_wins_over_the_secrets_file(stack_file: Path) -> None:
     """For a platform whose secrets file is out of reach."""
-    assert from_stack_file(stack_file, {"CAAS_SERVICE_SECRET": "given"}).service_secret == "given"
+    target = from_stack_file(stack_file, SUITE, {VARIABLE: "given"})
+
+    assert target.secrets == {VARIABLE: "given"}
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"services": 5}', b'{"services": {"a": {}}}'])
@@ -56,8 +68,8 @@ def test_what_is_no_stack_file_is_said_in_one_line(tmp_path: Path, content: byte
     path = tmp_path / "stack.json"
     path.write_bytes(content)
 
-    with pytest.raises(TargetError, match="caas up") as caught:
-        from_stack_file(path, environ={})
+    with pytest.raises(TargetError, match="that the running platform wrote") as caught:
+        from_stack_file(path, SUITE, environ={})
     assert "\n" not in str(caught.value)
 
 
@@ -68,23 +80,31 @@ def test_what_is_no_stack_file_is_said_in_one_line(tmp_path: Path, content: byte
 def test_urls_are_checked(urls: list[str]) -> None:
     """A pair that is none, or one service twice."""
     with pytest.raises(TargetError):
-        from_urls(urls, {})
+        from_urls(urls, SUITE, {})
 
 
 def test_a_target_without_services_is_none() -> None:
     """A run against nothing would find nothing wrong."""
     with pytest.raises(TargetError, match="names no service"):
-        from_urls([], {}).environment()
+        from_urls([], SUITE, {}).environment(SUITE)
+
+
+def test_a_service_that_the_suite_names_must_be_there() -> None:
+    """Else each of its cases would say so, one after the other."""
+    suite = replace(SUITE, services=("a", "b", "c"))
+
+    with pytest.raises(TargetError, match="needs b and c"):
+        from_urls(["a=http://127.0.0.1:1"], suite, {}).environment(suite)
 
 
 def test_telemetry_is_received_where_the_platform_sends_it(stack_file: Path) -> None:
     """Unless said otherwise; a platform of the run's own sends it anywhere."""
-    running = from_stack_file(stack_file, environ={})
+    running = from_stack_file(stack_file, SUITE, environ={})
 
     assert listen_address(None, running) == ("127.0.0.1", 4318)
     assert listen_address("0.0.0.0:9", running) == ("0.0.0.0", 9)  # noqa: S104
     assert listen_address(None, None) == ("127.0.0.1", 0)
     with pytest.raises(TargetError, match="--no-telemetry"):
-        listen_address(None, from_urls(["a=http://127.0.0.1:1"], {}))
+        listen_address(None, from_urls(["a=http://127.0.0.1:1"], SUITE, {}))
     with pytest.raises(TargetError, match="HOST:PORT"):
         listen_address("nowhere", running)

@@ -166,8 +166,9 @@ def test_the_runs_before_are_its_history(context: Context, tmp_path: Path) -> No
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "run.json").write_text("{")
 
-    assert [past.run_id for past in history.read(tmp_path)] == names
-    before = history.read(tmp_path, before=names[1])
+    assert [past.run_id for past in history.read(tmp_path, suite="caas")] == names
+    assert history.read(tmp_path, suite="another") == ()
+    before = history.read(tmp_path, suite="caas", before=names[1])
     assert [past.run_id for past in before] == names[:1]
     assert before[0].counts == build_run().counts
 
@@ -214,7 +215,7 @@ def test_the_verdicts_before_are_those_of_the_cases(context: Context, tmp_path: 
                           context=context)  # fmt: skip
     (tmp_path / "20310102-000000-b" / "ctrf.json").write_text("{")
 
-    one, other = history.read(tmp_path)
+    one, other = history.read(tmp_path, suite="caas")
     assert one.verdicts == {case.id: case.verdict for case in build_run().cases}
     assert other.verdicts == {}
 
@@ -230,7 +231,7 @@ def test_a_run_written_by_another_tool_has_its_place_too(tmp_path: Path) -> None
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "run.json").write_bytes(msgspec.json.encode(build_run(run_id="one")))
 
-    assert [past.counts for past in history.read(tmp_path)] == [build_run().counts]
+    assert [past.counts for past in history.read(tmp_path, suite="caas")] == [build_run().counts]
 
 
 def test_beside_another_run_the_page_opens_on_the_comparison(run: Run) -> None:

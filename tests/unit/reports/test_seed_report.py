@@ -12,7 +12,7 @@ from caas_reports.comparison.seed_import import import_report
 from caas_reports.comparison.seed_report import decode, parse
 from caas_reports.errors import UnreadableBaselineError, UnreadableSeedReportError
 
-COMMITTED = Path(__file__).parents[3] / "conformance" / "baselines" / "caas-2026-02-25.json"
+COMMITTED = Path(__file__).parents[3] / "conformance/caas_conformance/suites/caas/baseline.json"
 
 
 def _case(baseline: Baseline, number: int) -> SeedCase:

@@ -1,1 +1,6 @@
-"""The suite of the CAAS platform: phases, fixtures, operations, requirements."""
+"""The suite of the CAAS platform: phases, context, fixtures, operations, requirements, baseline."""
+
+from importlib.resources import files
+
+BASELINE = files(__name__) / "baseline.json"
+"""What the seed's report said; `caas_reports` finds it by entry point."""

@@ -4,16 +4,16 @@ Each is an ordinary exchange of the case, in the step `setup` when no step is op
 platform refuses one, the case fails with a check that says so.
 """
 
+import secrets
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from caas_conformance.authoring.tokens import claims
-from caas_conformance.wire.answer import Answer
+from caas_conformance.authoring import Answer, CaseContext, claims
 
-if TYPE_CHECKING:
-    from caas_conformance.authoring.context import CaseContext
+AUTH_SERVICE = "auth-service"
+GATEWAY = "gateway"
 
 REGISTER_PATH = "/api/v1/auth/client/register"
 SESSION_PATH = "/api/v1/auth/sdk/session"
@@ -66,7 +66,7 @@ class Tenant:
     company_name: str
     plan: str
     answer: Answer
-    context: "CaseContext"
+    context: CaseContext
 
     @property
     def key(self) -> dict[str, str]:
@@ -88,7 +88,7 @@ class Tenant:
         email = f"{external}@users.example.com"
         data = {"name": user.title(), "email": email} if user_data is None else dict(user_data)
         async with _setup(t):
-            answer = await t.auth.post(
+            answer = await t.service(AUTH_SERVICE).post(
                 SESSION_PATH,
                 json={
                     "user_external_id": external,
@@ -116,7 +116,7 @@ class Tenant:
         """Log the tenant's administrator in with e-mail and password."""
         t = self.context
         async with _setup(t):
-            answer = await t.auth.post(
+            answer = await t.service(AUTH_SERVICE).post(
                 LOGIN_PATH, json={"email": self.email, "password": self.password}
             )
             if answer.status != OK:
@@ -130,17 +130,17 @@ class Tenants:
 
     __slots__ = ("_context",)
 
-    def __init__(self, context: "CaseContext") -> None:
+    def __init__(self, context: CaseContext) -> None:
         self._context = context
 
     async def register(self, *, plan: str = "business", company_name: str | None = None) -> Tenant:
         """Register a client that no other attempt knows; *plan* is free, business, enterprise."""
         t = self._context
         company = company_name or t.unique("Conformance Company")
-        email = t.email("admin")
-        password = t.password()
+        email = fresh_email(t, "admin")
+        password = fresh_password(t)
         async with _setup(t):
-            answer = await t.auth.post(
+            answer = await t.service(AUTH_SERVICE).post(
                 REGISTER_PATH,
                 json={
                     "company_name": company,
@@ -159,5 +159,15 @@ class Tenants:
         return Tenant(tenant_id, client_id, key, secret, email, password, company, plan, answer, t)
 
 
-def _setup(t: "CaseContext") -> AbstractAsyncContextManager[None]:
+def fresh_email(t: CaseContext, name: str) -> str:
+    """Return an e-mail address that nobody has registered yet."""
+    return f"{t.unique(name)}@conformance.example.com"
+
+
+def fresh_password(t: CaseContext) -> str:
+    """Return a strong password that nobody has, known to the redaction."""
+    return t.secret(f"Cf7!{secrets.token_urlsafe(18)}")
+
+
+def _setup(t: CaseContext) -> AbstractAsyncContextManager[None]:
     return nullcontext() if t.in_step else t.step("setup")

@@ -8,7 +8,9 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from caas_conformance.authoring import Answer, CaseContext, Tenant, Value, claims, header, pattern
+from caas_conformance.authoring import Answer, Value, claims, header, pattern
+from caas_conformance.suites.caas.context import CaasContext
+from caas_conformance.suites.caas.fixtures import Tenant
 
 AUTH = "/api/v1/auth"
 REGISTER = f"{AUTH}/client/register"
@@ -66,7 +68,7 @@ STORAGE_MEMBERS = ("_id", "id_", "__v", "revision_id")
 
 
 async def validate_key(
-    t: CaseContext, key: str, *, ip: str = "127.0.0.1", origin: str | None = None
+    t: CaasContext, key: str, *, ip: str = "127.0.0.1", origin: str | None = None
 ) -> Answer:
     """Ask the auth service, as a service does, whether *key* may be used from there."""
     body = {"api_key": key, "ip_address": ip}
@@ -75,28 +77,28 @@ async def validate_key(
     return await t.auth.post(VALIDATE_KEY, json=body, headers=t.service_secret())
 
 
-async def introspect(t: CaseContext, token: str) -> Answer:
+async def introspect(t: CaasContext, token: str) -> Answer:
     """Ask the auth service, as a service does, whether *token* is live."""
     return await t.auth.post(INTROSPECT, json={"token": token}, headers=t.service_secret())
 
 
-async def validate(t: CaseContext, token: str) -> Answer:
+async def validate(t: CaasContext, token: str) -> Answer:
     """Ask the public route whether *token* is live."""
     return await t.auth.post(VALIDATE, json={"token": token})
 
 
-async def refresh(t: CaseContext, token: str) -> Answer:
+async def refresh(t: CaasContext, token: str) -> Answer:
     """Trade a refresh token; what comes back is kept out of every report."""
     return keep_secret(t, await t.auth.post(SDK_REFRESH, json={"refresh_token": token}))
 
 
-async def administer_key(t: CaseContext, path: str, tenant: Tenant, **members: Any) -> Answer:
+async def administer_key(t: CaasContext, path: str, tenant: Tenant, **members: Any) -> Answer:
     """Rotate, promote or revoke a key of *tenant*, as a service does."""
     body = {"client_id": tenant.client_id, **members}
     return keep_secret(t, await t.auth.post(path, json=body, headers=t.service_secret()))
 
 
-def keep_secret(t: CaseContext, answer: Answer) -> Answer:
+def keep_secret(t: CaasContext, answer: Answer) -> Answer:
     """Make the credentials in *answer* known to the redaction, and return it."""
     for member in ("access_token", "refresh_token", "secondary_key", "key", "api_key"):
         value = answer.at(member).value
@@ -120,12 +122,12 @@ def some_address() -> str:
     return f"198.{18 + secrets.randbelow(2)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
 
 
-def from_address(t: CaseContext, address: str) -> Mapping[str, str]:
+def from_address(t: CaasContext, address: str) -> Mapping[str, str]:
     """Return the headers by which a trusted service says for whom it calls."""
     return {**t.service_secret(), "x-forwarded-for": address}
 
 
-async def check_ended(t: CaseContext, token: str, check_id: str = "ended") -> None:
+async def check_ended(t: CaasContext, token: str, check_id: str = "ended") -> None:
     """Check that auth and gateway refuse *token* within a second, as of an ended session."""
     bearer = {"authorization": f"Bearer {token}"}
     at_auth = await t.until(

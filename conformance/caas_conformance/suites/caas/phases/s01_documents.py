@@ -1,6 +1,7 @@
 """S01, documents: what each service publishes about itself."""
 
-from caas_conformance.authoring import MISSING, Answer, CaseContext, Check, one_of, pattern
+from caas_conformance.authoring import MISSING, Answer, Check, one_of, pattern
+from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.phases.s01_health import PHASE
 
 GATEWAY_OPERATIONS = (
@@ -92,7 +93,7 @@ INSIDES = ("_def", "ZodObject", "msgspec", "litestar", "Traceback", "site-packag
 
 
 async def _publishes_document(
-    t: CaseContext, service: str, operations: tuple[tuple[str, str], ...]
+    t: CaasContext, service: str, operations: tuple[tuple[str, str], ...]
 ) -> None:
     answer = await t.service(service).get("/documentation/json")
     with t.check("operations", "it lists every route of the contract") as check:
@@ -120,7 +121,7 @@ async def _publishes_document(
     baseline=[74],
     tags=["gateway", "openapi"],
 )
-async def gateway_document(t: CaseContext) -> None:
+async def gateway_document(t: CaasContext) -> None:
     """Red when a route is left out or the schema library leaks, as in the seed's document."""
     await _publishes_document(t, "gateway", GATEWAY_OPERATIONS)
 
@@ -133,7 +134,7 @@ async def gateway_document(t: CaseContext) -> None:
     baseline=[74],
     tags=["auth", "openapi"],
 )
-async def auth_document(t: CaseContext) -> None:
+async def auth_document(t: CaasContext) -> None:
     """Red when a route is left out or the bytes change between reads."""
     await _publishes_document(t, "auth-service", AUTH_OPERATIONS)
 
@@ -146,7 +147,7 @@ async def auth_document(t: CaseContext) -> None:
     baseline=[74],
     tags=["openapi"],
 )
-async def documentation_page(t: CaseContext) -> None:
+async def documentation_page(t: CaasContext) -> None:
     """Red when the page is missing or is the JSON again."""
     for service in t.service_names:
         answer = await t.service(service).get("/documentation")

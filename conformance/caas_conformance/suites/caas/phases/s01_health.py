@@ -9,13 +9,13 @@ from caas_conformance.authoring import (
     SHOULD,
     TIMESTAMP,
     Answer,
-    CaseContext,
     Check,
     Phase,
     derived,
     one_of,
     pattern,
 )
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "S01",
@@ -58,7 +58,7 @@ def _says_now(check: Check, answer: Answer) -> None:
     baseline=[1],
     tags=["gateway"],
 )
-async def gateway_alive(t: CaseContext) -> None:
+async def gateway_alive(t: CaasContext) -> None:
     """Red when the probe needs a tenant, or answers from a cache."""
     answer = await t.gateway.get("/health")
     with t.check("alive", "the gateway says that it is healthy, now") as check:
@@ -76,7 +76,7 @@ async def gateway_alive(t: CaseContext) -> None:
     tags=["gateway"],
     errors_logged_because=PROBED_AGAIN,
 )
-async def gateway_ready(t: CaseContext) -> None:
+async def gateway_ready(t: CaasContext) -> None:
     """Red when readiness is a constant that knows no dependency."""
     answer = await t.until(
         lambda: t.gateway.get("/internal/ready"),
@@ -103,7 +103,7 @@ async def gateway_ready(t: CaseContext) -> None:
     baseline=[4],
     tags=["auth"],
 )
-async def auth_alive(t: CaseContext) -> None:
+async def auth_alive(t: CaasContext) -> None:
     """Red when the name or the time is missing, as for most services in the seed report."""
     answer = await t.auth.get("/health")
     with t.check("alive", "it is healthy, says who it is and since when") as check:
@@ -121,7 +121,7 @@ async def auth_alive(t: CaseContext) -> None:
     baseline=[2],
     tags=["gateway"],
 )
-async def internal_health(t: CaseContext) -> None:
+async def internal_health(t: CaasContext) -> None:
     """Red when uptime is a constant."""
     first = await t.gateway.get("/internal/health")
     with t.check("named", "it names the service") as check:
@@ -149,7 +149,7 @@ async def internal_health(t: CaseContext) -> None:
     tags=["auth"],
     errors_logged_because=PROBED_AGAIN,
 )
-async def auth_ready(t: CaseContext) -> None:
+async def auth_ready(t: CaasContext) -> None:
     """Red when a dependency is not probed."""
     answer = await t.until(
         lambda: t.auth.get("/internal/ready"),
@@ -176,7 +176,7 @@ async def auth_ready(t: CaseContext) -> None:
     baseline=[2, 3],
     errors_logged_because=PROBED_AGAIN,
 )
-async def detailed_health(t: CaseContext) -> None:
+async def detailed_health(t: CaasContext) -> None:
     """Red when a service leaves a dependency out or reports no latency."""
     secret = t.service_secret()
     for service in t.service_names:
@@ -200,7 +200,7 @@ async def detailed_health(t: CaseContext) -> None:
     requirements=["HLT-05"],
     tags=["telemetry"],
 )
-async def metrics_count(t: CaseContext) -> None:
+async def metrics_count(t: CaasContext) -> None:
     """Red when the histogram is exposed and never observed."""
     secret = t.service_secret()
     for service in t.service_names:
@@ -229,7 +229,7 @@ def _requests_counted(answer: Answer) -> float:
     baseline=[11],
     tags=["gateway"],
 )
-async def ping(t: CaseContext) -> None:
+async def ping(t: CaasContext) -> None:
     """Red when the body is another one."""
     answer = await t.gateway.get("/v1/ping")
     with t.check("pong", "it answers the pong of version 1") as check:
@@ -237,7 +237,7 @@ async def ping(t: CaseContext) -> None:
         check.equal(answer.at("message"), "pong from v1")
 
 
-async def _ignores_credentials(t: CaseContext, path: str, member: str, expected: str) -> None:
+async def _ignores_credentials(t: CaasContext, path: str, member: str, expected: str) -> None:
     """Send every kind of Authorization value, a live token among them."""
     session = await (await t.tenants.register()).session()
     for name, value in (CREDENTIALS | {"live": session.bearer["authorization"]}).items():
@@ -255,7 +255,7 @@ async def _ignores_credentials(t: CaseContext, path: str, member: str, expected:
     baseline=[75],
     tags=["gateway"],
 )
-async def health_ignores_credentials(t: CaseContext) -> None:
+async def health_ignores_credentials(t: CaasContext) -> None:
     """Red as the seed's gateway was: 404 for a user of a registered tenant."""
     await _ignores_credentials(t, "/health", "status", "ok")
 
@@ -268,7 +268,7 @@ async def health_ignores_credentials(t: CaseContext) -> None:
     baseline=[119],
     tags=["gateway"],
 )
-async def ping_ignores_credentials(t: CaseContext) -> None:
+async def ping_ignores_credentials(t: CaasContext) -> None:
     """Red as the seed's gateway was: 404 for a user of a registered tenant."""
     await _ignores_credentials(t, "/v1/ping", "message", "pong from v1")
 
@@ -281,7 +281,7 @@ async def ping_ignores_credentials(t: CaseContext) -> None:
     baseline=[1, 4],
     tags=["security"],
 )
-async def health_shows_no_insides(t: CaseContext) -> None:
+async def health_shows_no_insides(t: CaasContext) -> None:
     """Red when an address, a credential or a driver's message stands in the answer."""
     for service in t.service_names:
         answer = await t.service(service).get("/health")

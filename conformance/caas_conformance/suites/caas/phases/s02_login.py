@@ -1,7 +1,8 @@
 """S02, login: the tenant's administrator proves who they are."""
 
-from caas_conformance.authoring import CaseContext, derived, pattern
+from caas_conformance.authoring import derived, pattern
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.phases.s02_registration import PHASE
 
 WRONG_PASSWORDS_MAX = 20
@@ -16,7 +17,7 @@ WHOLE_SECONDS = pattern(r"[1-9]\d{0,4}", "whole seconds, 1 or more")
     baseline=[12, 27],
     tags=["login"],
 )
-async def administrator_logs_in(t: CaseContext) -> None:
+async def administrator_logs_in(t: CaasContext) -> None:
     """Red when the token names another tenant, has no role, or is not accepted."""
     tenant = await t.tenants.register()
     login = await tenant.login()
@@ -39,7 +40,7 @@ async def administrator_logs_in(t: CaseContext) -> None:
     baseline=[14],
     tags=["login", "negative", "security"],
 )
-async def wrong_credentials_look_alike(t: CaseContext) -> None:
+async def wrong_credentials_look_alike(t: CaasContext) -> None:
     """Red when the answers differ in status, type or words."""
     tenant = await t.tenants.register()
     origin = ops.from_address(t, ops.some_address())
@@ -67,7 +68,7 @@ async def wrong_credentials_look_alike(t: CaseContext) -> None:
     baseline=[12],
     tags=["login", "negative", "security"],
 )
-async def guessing_is_limited(t: CaseContext) -> None:
+async def guessing_is_limited(t: CaasContext) -> None:
     """Red when guesses are free, or when they lock the account for everyone."""
     tenant = await t.tenants.register()
     stranger = ops.from_address(t, ops.some_address())

@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any
 
-from caas_conformance.authoring import UUID, CaseContext, Phase, derived
+from caas_conformance.authoring import UUID, Phase, derived
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "S02",
@@ -16,7 +17,7 @@ PHASE = Phase(
 PARALLEL_REGISTRATIONS = 20
 
 
-def _form(t: CaseContext, **changes: Any) -> dict[str, Any]:
+def _form(t: CaasContext, **changes: Any) -> dict[str, Any]:
     """Return a registration that nobody has sent yet; a change to `...` leaves a member out."""
     form = {
         "company_name": t.unique("Conformance Company"),
@@ -34,7 +35,7 @@ def _form(t: CaseContext, **changes: Any) -> dict[str, Any]:
     requirements=["AUTH-REG-01", "AUTH-REG-02"],
     baseline=[12],
 )
-async def company_registers(t: CaseContext) -> None:
+async def company_registers(t: CaasContext) -> None:
     """Red when a credential is missing, malformed, or does not work."""
     answer = ops.keep_secret(t, await t.auth.post(ops.REGISTER, json=_form(t)))
     with t.check("credentials", "it returns ids, a key, a secret and a message") as check:
@@ -67,7 +68,7 @@ async def company_registers(t: CaseContext) -> None:
     requirements=["AUTH-REG-03"],
     baseline=[13],
 )
-async def companies_share_nothing(t: CaseContext) -> None:
+async def companies_share_nothing(t: CaasContext) -> None:
     """Red when an id or a key is derived from something two companies have in common."""
     name = t.unique("Same Name Ltd")
     first = await t.tenants.register(company_name=name)
@@ -90,7 +91,7 @@ async def companies_share_nothing(t: CaseContext) -> None:
     baseline=[14],
     tags=["negative"],
 )
-async def duplicate_refused(t: CaseContext) -> None:
+async def duplicate_refused(t: CaasContext) -> None:
     """Red when the duplicate is accepted, or replaces the password or the key."""
     tenant = await t.tenants.register()
     again = await t.auth.post(ops.REGISTER, json=_form(t, email=tenant.email))
@@ -112,7 +113,7 @@ async def duplicate_refused(t: CaseContext) -> None:
     baseline=[14],
     tags=["negative"],
 )
-async def duplicate_by_case_refused(t: CaseContext) -> None:
+async def duplicate_by_case_refused(t: CaasContext) -> None:
     """Red when the unique index compares raw text."""
     tenant = await t.tenants.register()
     again = await t.auth.post(ops.REGISTER, json=_form(t, email=tenant.email.upper()))
@@ -128,7 +129,7 @@ async def duplicate_by_case_refused(t: CaseContext) -> None:
     baseline=[12, 14],
     tags=["concurrency"],
 )
-async def registrations_race(t: CaseContext) -> None:
+async def registrations_race(t: CaasContext) -> None:
     """Red when the address is looked up first and inserted later, without a unique index."""
     form = _form(t)
     async with t.step(f"register {PARALLEL_REGISTRATIONS} times at once"):
@@ -154,7 +155,7 @@ async def registrations_race(t: CaseContext) -> None:
     requirements=["AUTH-REG-09"],
     baseline=[14],
 )
-async def plan_defaults_to_free(t: CaseContext) -> None:
+async def plan_defaults_to_free(t: CaasContext) -> None:
     """Red when the plan is required or defaults to a paid one."""
     answer = ops.keep_secret(t, await t.auth.post(ops.REGISTER, json=_form(t, plan=...)))
     with t.check("created", "it registers") as check:
@@ -177,7 +178,7 @@ def _refused_value(case_id: str, member: str, value: Any, what: str, requirement
         baseline=[12],
         tags=["negative", "validation"],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when the rule is not applied, or the answer does not say which member broke it."""
         form = _form(t)
         answer = await t.auth.post(ops.REGISTER, json=form | {member: value})
@@ -222,7 +223,7 @@ for _row in (
     baseline=[12],
     tags=["negative", "validation"],
 )
-async def members_required(t: CaseContext) -> None:
+async def members_required(t: CaasContext) -> None:
     """Red when a missing member becomes an empty one."""
     for member in ("company_name", "email", "password"):
         answer = await t.auth.post(ops.REGISTER, json=_form(t, **{member: ...}))
@@ -240,7 +241,7 @@ async def members_required(t: CaseContext) -> None:
     baseline=[12, 17],
     tags=["security"],
 )
-async def keys_shown_once(t: CaseContext) -> None:
+async def keys_shown_once(t: CaasContext) -> None:
     """Red when a stored key is readable, or its hash is handed out."""
     tenant = await t.tenants.register()
     login = await tenant.login()
@@ -267,7 +268,7 @@ async def keys_shown_once(t: CaseContext) -> None:
     requirements=["AUTH-REG-13"],
     baseline=[12],
 )
-async def addresses_for_tests(t: CaseContext) -> None:
+async def addresses_for_tests(t: CaasContext) -> None:
     """Red when an address that mail can't reach is refused on a platform that sends none."""
     for domain in ("acme.test", "acme.example"):
         name = domain.partition(".")[2]

@@ -2,8 +2,10 @@
 
 import asyncio
 
-from caas_conformance.authoring import CaseContext, Phase, Tenant, derived
+from caas_conformance.authoring import Phase, derived
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
+from caas_conformance.suites.caas.fixtures import Tenant
 
 PHASE = Phase(
     "S03",
@@ -15,14 +17,14 @@ PHASE = Phase(
 PARALLEL_PROMOTIONS = 5
 
 
-async def _rotated(t: CaseContext, tenant: Tenant) -> str:
+async def _rotated(t: CaasContext, tenant: Tenant) -> str:
     """Give *tenant* a secondary key and return it."""
     answer = await ops.administer_key(t, ops.ROTATE, tenant)
     (key,) = t.need(answer, "secondary_key")
     return key
 
 
-async def _lives(t: CaseContext, check_id: str, title: str, tenant: Tenant, key: str) -> None:
+async def _lives(t: CaasContext, check_id: str, title: str, tenant: Tenant, key: str) -> None:
     """Check that *key* is accepted for *tenant*."""
     answer = await ops.validate_key(t, key)
     with t.check(check_id, title) as check:
@@ -30,7 +32,7 @@ async def _lives(t: CaseContext, check_id: str, title: str, tenant: Tenant, key:
         check.matches(answer.body, {"valid": True, "client": {"tenant_id": tenant.tenant_id}})
 
 
-async def _is_dead(t: CaseContext, check_id: str, title: str, key: str) -> None:
+async def _is_dead(t: CaasContext, check_id: str, title: str, key: str) -> None:
     """Check that *key* is refused where services ask and where users log in."""
     internal = await ops.validate_key(t, key)
     session = await t.auth.post(
@@ -49,7 +51,7 @@ async def _is_dead(t: CaseContext, check_id: str, title: str, key: str) -> None:
     requirements=["AUTH-KEY-01", "AUTH-KEY-02"],
     baseline=[15],
 )
-async def rotation_adds_a_key(t: CaseContext) -> None:
+async def rotation_adds_a_key(t: CaasContext) -> None:
     """Red when the new key does not work yet, or the old one no longer does."""
     tenant = await t.tenants.register()
     answer = await ops.administer_key(t, ops.ROTATE, tenant)
@@ -69,7 +71,7 @@ async def rotation_adds_a_key(t: CaseContext) -> None:
     requirements=["AUTH-KEY-03", "AUTH-KEY-04"],
     baseline=[16],
 )
-async def promotion_replaces_the_key(t: CaseContext) -> None:
+async def promotion_replaces_the_key(t: CaasContext) -> None:
     """Red when promotion only says so and the old key lives on."""
     tenant = await t.tenants.register()
     secondary = await _rotated(t, tenant)
@@ -95,7 +97,7 @@ async def promotion_replaces_the_key(t: CaseContext) -> None:
     baseline=[16],
     tags=["negative"],
 )
-async def promotion_needs_a_secondary(t: CaseContext) -> None:
+async def promotion_needs_a_secondary(t: CaasContext) -> None:
     """Red when it answers 200, or removes the only key."""
     tenant = await t.tenants.register()
     answer = await ops.administer_key(t, ops.PROMOTE, tenant)
@@ -112,7 +114,7 @@ async def promotion_needs_a_secondary(t: CaseContext) -> None:
     requirements=["AUTH-KEY-09"],
     baseline=[15],
 )
-async def second_rotation(t: CaseContext) -> None:
+async def second_rotation(t: CaasContext) -> None:
     """Red when forgotten secondary keys stay alive."""
     tenant = await t.tenants.register()
     first = await _rotated(t, tenant)
@@ -130,7 +132,7 @@ async def second_rotation(t: CaseContext) -> None:
     requirements=["AUTH-KEY-06"],
     baseline=[15, 18],
 )
-async def revoked_key_is_refused(t: CaseContext) -> None:
+async def revoked_key_is_refused(t: CaasContext) -> None:
     """Red when a revoked key is only hidden."""
     tenant = await t.tenants.register()
     secondary = await _rotated(t, tenant)
@@ -151,7 +153,7 @@ async def revoked_key_is_refused(t: CaseContext) -> None:
     baseline=[15, 16],
     tags=["security"],
 )
-async def rotation_is_per_account(t: CaseContext) -> None:
+async def rotation_is_per_account(t: CaasContext) -> None:
     """Red when an update is not bound to the account."""
     tenant = await t.tenants.register()
     other = await t.tenants.register(plan="free")
@@ -171,7 +173,7 @@ async def rotation_is_per_account(t: CaseContext) -> None:
     baseline=[16],
     tags=["concurrency"],
 )
-async def promotions_race(t: CaseContext) -> None:
+async def promotions_race(t: CaasContext) -> None:
     """Red when the read and the write of a promotion are two steps."""
     tenant = await t.tenants.register()
     secondary = await _rotated(t, tenant)
@@ -193,7 +195,7 @@ async def promotions_race(t: CaseContext) -> None:
     baseline=[15, 16],
     tags=["security"],
 )
-async def administrator_changes_own_key(t: CaseContext) -> None:
+async def administrator_changes_own_key(t: CaasContext) -> None:
     """Red when an administrator can name another company's account."""
     tenant = await t.tenants.register()
     other = await t.tenants.register()
@@ -226,7 +228,7 @@ def _administration(case_id: str, path: str, verb: str, baseline: list[int]) -> 
         baseline=baseline,
         tags=["negative", "security"],
     )
-    async def needs_secret(t: CaseContext) -> None:
+    async def needs_secret(t: CaasContext) -> None:
         """Red when the secret is not compared, or compared after the deed."""
         tenant = await t.tenants.register()
         body = {"client_id": tenant.client_id}
@@ -250,7 +252,7 @@ def _administration(case_id: str, path: str, verb: str, baseline: list[int]) -> 
         baseline=baseline,
         tags=["negative"],
     )
-    async def unknown_account(t: CaseContext) -> None:
+    async def unknown_account(t: CaasContext) -> None:
         """Red when a key is made for nobody, or the answer is a 5xx."""
         tenant = await t.tenants.register()
         await _rotated(t, tenant)

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from caas_conformance.authoring import UUID, CaseContext, Phase, exactly, optional
+from caas_conformance.authoring import UUID, Phase, exactly, optional
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "S04",
@@ -20,7 +21,7 @@ PHASE = Phase(
     requirements=["AUTH-INT-01", "AUTH-INT-03", "AUTH-INT-07"],
     baseline=[17],
 )
-async def live_key_names_its_account(t: CaseContext) -> None:
+async def live_key_names_its_account(t: CaasContext) -> None:
     """Red when a member is missing, wrong or too many, such as a stored hash."""
     tenant = await t.tenants.register(plan="business")
     answer = await ops.validate_key(t, tenant.api_key)
@@ -55,7 +56,7 @@ async def live_key_names_its_account(t: CaseContext) -> None:
     requirements=["AUTH-INT-01", "AUTH-REG-08"],
     baseline=[13, 17],
 )
-async def tier_follows_plan(t: CaseContext) -> None:
+async def tier_follows_plan(t: CaasContext) -> None:
     """Red when the tier is a constant."""
     for plan in ("free", "business", "enterprise"):
         tenant = await t.tenants.register(plan=plan)
@@ -76,7 +77,7 @@ def _dead_key(case_id: str, name: str, key: str) -> None:
         baseline=[18],
         tags=["negative"],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when the key is accepted, answered with a 5xx, or its account is named."""
         tenant = await t.tenants.register()
         live = await ops.validate_key(t, tenant.api_key)
@@ -110,7 +111,7 @@ def _malformed(case_id: str, path: str, what: str, body: Any, member: str) -> No
         baseline=[18, 24],
         tags=["negative", "validation"],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when the shape reaches the database, or the answer is a 5xx."""
         tenant = await t.tenants.register()
         session = await tenant.session()
@@ -146,7 +147,7 @@ for _shape in (
     requirements=["AUTH-INT-05", "AUTH-INT-07"],
     baseline=[22],
 )
-async def live_token_names_its_user(t: CaseContext) -> None:
+async def live_token_names_its_user(t: CaasContext) -> None:
     """Red when a member is missing, wrong, or too many."""
     tenant = await t.tenants.register()
     session = await tenant.session()
@@ -182,7 +183,7 @@ def _dead_token(case_id: str, name: str, token: str) -> None:
         baseline=[24],
         tags=["negative"],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when it is accepted, answered with a 5xx, or explained to an attacker."""
         session = await (await t.tenants.register()).session()
         answer = await ops.introspect(t, token.replace("<live>", session.access_token))
@@ -215,7 +216,7 @@ def _needs_service_secret(case_id: str, what: str, path: str, baseline: list[int
         baseline=baseline,
         tags=["negative", "security"],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when the secret is not compared, or after the body was judged."""
         tenant = await t.tenants.register()
         session = await tenant.session()
@@ -254,7 +255,7 @@ _needs_service_secret("S04.31", "The token check", ops.INTROSPECT, [22])
     requirements=["AUTH-INT-07", "GW-TEN-01"],
     baseline=[27],
 )
-async def tenant_record(t: CaseContext) -> None:
+async def tenant_record(t: CaasContext) -> None:
     """Red when the record is another's, holds a hash, or a missing one is not a 404."""
     tenant = await t.tenants.register(plan="enterprise")
     answer = await t.auth.get(

@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any
 
-from caas_conformance.authoring import UUID, CaseContext, Phase, derived, pattern
+from caas_conformance.authoring import UUID, Phase, derived, pattern
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "S05",
@@ -16,7 +17,7 @@ PHASE = Phase(
 PARALLEL_SESSIONS = 10
 
 
-def _request(t: CaseContext, user: str, device: str) -> dict[str, Any]:
+def _request(t: CaasContext, user: str, device: str) -> dict[str, Any]:
     external = t.unique(user)
     return {
         "user_external_id": external,
@@ -25,7 +26,7 @@ def _request(t: CaseContext, user: str, device: str) -> dict[str, Any]:
     }
 
 
-async def _enters(t: CaseContext, user: str, device: str) -> None:
+async def _enters(t: CaasContext, user: str, device: str) -> None:
     tenant = await t.tenants.register()
     request = _request(t, user, device)
     answer = ops.keep_secret(
@@ -68,7 +69,7 @@ async def _enters(t: CaseContext, user: str, device: str) -> None:
     requirements=["AUTH-SDK-01", "AUTH-SDK-02", "AUTH-SDK-06"],
     baseline=[19],
 )
-async def alice_enters(t: CaseContext) -> None:
+async def alice_enters(t: CaasContext) -> None:
     """Red when a token is missing, names someone else, or is not accepted."""
     await _enters(t, "alice", "web")
 
@@ -80,7 +81,7 @@ async def alice_enters(t: CaseContext) -> None:
     requirements=["AUTH-SDK-01", "AUTH-SDK-02"],
     baseline=[20],
 )
-async def bob_enters(t: CaseContext) -> None:
+async def bob_enters(t: CaasContext) -> None:
     """Red when the device type changes the answer."""
     await _enters(t, "bob", "mobile")
 
@@ -92,7 +93,7 @@ async def bob_enters(t: CaseContext) -> None:
     requirements=["AUTH-SDK-02", "AUTH-TOK-08"],
     baseline=[19, 20],
 )
-async def users_are_told_apart(t: CaseContext) -> None:
+async def users_are_told_apart(t: CaasContext) -> None:
     """Red when ids are derived from the tenant alone."""
     tenant = await t.tenants.register()
     alice = ops.token_claims((await tenant.session("alice")).answer)
@@ -111,7 +112,7 @@ async def users_are_told_apart(t: CaseContext) -> None:
     baseline=[21],
     tags=["negative"],
 )
-async def no_key_no_session(t: CaseContext) -> None:
+async def no_key_no_session(t: CaasContext) -> None:
     """Red when a token is handed out, or the reason is not the seed's."""
     tenant = await t.tenants.register()
     answer = await t.auth.post(ops.SDK_SESSION, json={"user_external_id": "should-fail"})
@@ -131,7 +132,7 @@ async def no_key_no_session(t: CaseContext) -> None:
     baseline=[18, 21],
     tags=["negative"],
 )
-async def wrong_key_no_session(t: CaseContext) -> None:
+async def wrong_key_no_session(t: CaasContext) -> None:
     """Red when any of them is taken for a key."""
     tenant = await t.tenants.register()
     keys = {
@@ -160,7 +161,7 @@ async def wrong_key_no_session(t: CaseContext) -> None:
     requirements=["AUTH-SDK-04", "AUTH-SDK-07"],
     baseline=[19],
 )
-async def user_is_recognised(t: CaseContext) -> None:
+async def user_is_recognised(t: CaasContext) -> None:
     """Red when every session makes a new user, or the two sessions are one."""
     tenant = await t.tenants.register()
     first = await tenant.session("alice", device="web")
@@ -188,7 +189,7 @@ async def user_is_recognised(t: CaseContext) -> None:
     baseline=[19, 20],
     tags=["security"],
 )
-async def external_ids_are_per_tenant(t: CaseContext) -> None:
+async def external_ids_are_per_tenant(t: CaasContext) -> None:
     """Red when users are looked up without their tenant."""
     name = t.unique("alice")
     first = await (await t.tenants.register()).session(external_id=name)
@@ -208,7 +209,7 @@ async def external_ids_are_per_tenant(t: CaseContext) -> None:
     baseline=[19],
     tags=["concurrency"],
 )
-async def first_sessions_race(t: CaseContext) -> None:
+async def first_sessions_race(t: CaasContext) -> None:
     """Red when the user is looked up first and inserted later, without a unique index."""
     tenant = await t.tenants.register()
     body = _request(t, "alice", "web")
@@ -242,7 +243,7 @@ def _refused_body(case_id: str, what: str, body: Any, member: str) -> None:
         baseline=[19, 21],
         tags=["negative", "validation"],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when the shape is taken, reaches the database, or becomes a 5xx."""
         tenant = await t.tenants.register()
         answer = await t.auth.post(ops.SDK_SESSION, json=body, headers=tenant.key)

@@ -10,7 +10,6 @@ from caas_conformance.authoring import (
     TIMESTAMP,
     UUID,
     Answer,
-    CaseContext,
     Phase,
     derived,
     exactly,
@@ -19,6 +18,7 @@ from caas_conformance.authoring import (
     pattern,
 )
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "S06",
@@ -40,7 +40,7 @@ PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "k")
     requirements=["AUTH-TOK-01", "AUTH-TOK-02"],
     baseline=[23],
 )
-async def live_token_is_valid(t: CaseContext) -> None:
+async def live_token_is_valid(t: CaasContext) -> None:
     """Red when a claim of the seed is missing or is not the token's own."""
     tenant = await t.tenants.register()
     session = await tenant.session()
@@ -86,7 +86,7 @@ async def live_token_is_valid(t: CaseContext) -> None:
     baseline=[23],
     tags=["security"],
 )
-async def check_tells_no_insides(t: CaseContext) -> None:
+async def check_tells_no_insides(t: CaasContext) -> None:
     """Red when the stored document is returned as it is."""
     session = await (await t.tenants.register()).session()
     answer = await ops.validate(t, session.access_token)
@@ -108,7 +108,7 @@ async def check_tells_no_insides(t: CaseContext) -> None:
     requirements=["AUTH-TOK-02", "AUTH-TOK-04"],
     baseline=[19, 23],
 )
-async def lifetimes(t: CaseContext) -> None:
+async def lifetimes(t: CaasContext) -> None:
     """Red when a token lives longer or shorter than promised."""
     session = await (await t.tenants.register()).session()
     lifetimes_s = {"access_token": ACCESS_LIFETIME_S, "refresh_token": REFRESH_LIFETIME_S}
@@ -141,7 +141,7 @@ async def lifetimes(t: CaseContext) -> None:
     baseline=[22],
     tags=["jwks"],
 )
-async def signature_verifies(t: CaseContext) -> None:
+async def signature_verifies(t: CaasContext) -> None:
     """Red when the algorithm, the key id or the signature is not what the key set says."""
     session = await (await t.tenants.register()).session()
     found = ops.token_header(session.answer)
@@ -181,7 +181,7 @@ def _verifies(x: str, token: str) -> bool:
     baseline=[22],
     tags=["jwks", "security"],
 )
-async def key_set_is_public(t: CaseContext) -> None:
+async def key_set_is_public(t: CaasContext) -> None:
     """Red when a private or symmetric member is published, or two keys share an id."""
     key_set = await t.auth.get(ops.JWKS)
     with t.check("public", "every key is a public Ed25519 key") as check:
@@ -216,7 +216,7 @@ async def key_set_is_public(t: CaseContext) -> None:
     requirements=["AUTH-TOK-08"],
     baseline=[19, 20],
 )
-async def token_ids_are_unique(t: CaseContext) -> None:
+async def token_ids_are_unique(t: CaasContext) -> None:
     """Red when the jti is a constant or the session's id."""
     tenant = await t.tenants.register()
     answers: list[Answer] = [(await tenant.session()).answer for _ in range(3)]
@@ -242,7 +242,7 @@ def _refused(case_id: str, what: str, token: str) -> None:
         baseline=[24],
         tags=["negative"],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when it passes, or is answered with a 5xx or with claims."""
         session = await (await t.tenants.register()).session()
         answer = await ops.validate(t, token.replace("<live>", session.access_token))
@@ -272,7 +272,7 @@ for _row in (
     baseline=[23, 24],
     tags=["negative", "validation"],
 )
-async def token_is_required(t: CaseContext) -> None:
+async def token_is_required(t: CaasContext) -> None:
     """Red when a missing token is treated as an invalid one, or becomes a 5xx."""
     session = await (await t.tenants.register()).session()
     bodies: dict[str, object] = {

@@ -2,8 +2,9 @@
 
 import asyncio
 
-from caas_conformance.authoring import Answer, CaseContext, Phase, derived
+from caas_conformance.authoring import Answer, Phase, derived
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "S07",
@@ -24,7 +25,7 @@ INVALID = "Invalid refresh token"
     requirements=["AUTH-REF-01"],
     baseline=[25],
 )
-async def refresh_renews(t: CaseContext) -> None:
+async def refresh_renews(t: CaasContext) -> None:
     """Red when a token is not new, is not accepted, or belongs to another session."""
     session = await (await t.tenants.register()).session()
     answer = await ops.refresh(t, session.refresh_token)
@@ -56,7 +57,7 @@ async def refresh_renews(t: CaseContext) -> None:
     requirements=["AUTH-REF-02"],
     baseline=[25],
 )
-async def claims_survive(t: CaseContext) -> None:
+async def claims_survive(t: CaasContext) -> None:
     """Red as the seed was: external_id is gone from the refreshed token."""
     session = await (await t.tenants.register()).session()
     before = ops.token_claims(session.answer)
@@ -77,7 +78,7 @@ async def claims_survive(t: CaseContext) -> None:
     requirements=["AUTH-REF-04"],
     baseline=[25],
 )
-async def grace_returns_the_successor(t: CaseContext) -> None:
+async def grace_returns_the_successor(t: CaasContext) -> None:
     """Red when the repetition ends the session or starts a second branch."""
     session = await (await t.tenants.register()).session()
     first = await ops.refresh(t, session.refresh_token)
@@ -104,7 +105,7 @@ async def grace_returns_the_successor(t: CaseContext) -> None:
     baseline=[25, 121],
     tags=["security"],
 )
-async def reuse_revokes_the_family(t: CaseContext) -> None:
+async def reuse_revokes_the_family(t: CaasContext) -> None:
     """Red when the replay is merely refused and the family lives on."""
     tenant = await t.tenants.register()
     session = await tenant.session()
@@ -128,7 +129,7 @@ async def reuse_revokes_the_family(t: CaseContext) -> None:
         check.equal(other.at("payload.session_id"), bystander.session_id)
 
 
-async def _ended(t: CaseContext, access: str, head: str) -> None:
+async def _ended(t: CaasContext, access: str, head: str) -> None:
     """Check that neither the access token nor the head of the family is good any more."""
     refused = await t.until(
         lambda: ops.validate(t, access),
@@ -150,7 +151,7 @@ async def _ended(t: CaseContext, access: str, head: str) -> None:
     baseline=[25],
     tags=["concurrency"],
 )
-async def refreshes_race(t: CaseContext) -> None:
+async def refreshes_race(t: CaasContext) -> None:
     """Red when two branches are made, or the losers of the race end the session."""
     session = await (await t.tenants.register()).session()
     async with t.step(f"refresh {PARALLEL_REFRESHES} times at once"):
@@ -177,7 +178,7 @@ async def refreshes_race(t: CaseContext) -> None:
     baseline=[24, 25],
     tags=["negative", "security"],
 )
-async def types_are_not_mixed(t: CaseContext) -> None:
+async def types_are_not_mixed(t: CaasContext) -> None:
     """Red when the type claim is not looked at."""
     session = await (await t.tenants.register()).session()
     renewed = await ops.refresh(t, session.access_token)
@@ -209,7 +210,7 @@ async def types_are_not_mixed(t: CaseContext) -> None:
     baseline=[25, 120],
     tags=["negative"],
 )
-async def logout_ends_the_refresh_token(t: CaseContext) -> None:
+async def logout_ends_the_refresh_token(t: CaasContext) -> None:
     """Red when logout forgets the refresh token."""
     tenant = await t.tenants.register()
     session = await tenant.session()
@@ -236,7 +237,7 @@ async def logout_ends_the_refresh_token(t: CaseContext) -> None:
     baseline=[24, 25],
     tags=["negative", "validation"],
 )
-async def broken_refresh_tokens(t: CaseContext) -> None:
+async def broken_refresh_tokens(t: CaasContext) -> None:
     """Red when one of them renews, or becomes a 5xx."""
     session = await (await t.tenants.register()).session()
     head, _, signature = session.refresh_token.rpartition(".")

@@ -2,24 +2,17 @@
 
 from typing import Any
 
-from caas_conformance.authoring import (
-    TIMESTAMP,
-    UUID,
-    Answer,
-    CaseContext,
-    Session,
-    list_of,
-    nullable,
-    pattern,
-)
+from caas_conformance.authoring import TIMESTAMP, UUID, Answer, list_of, nullable, pattern
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
+from caas_conformance.suites.caas.fixtures import Session
 from caas_conformance.suites.caas.phases.s08_gateway_tenant import PHASE, SAMPLE
 
 NAMED_KEY = pattern(r"caas_[a-z]+_[0-9a-f]{64}", "a key with 64 hexadecimal digits")
 READ_ONLY = "read"
 
 
-async def _make(t: CaseContext, session: Session, name: str, *scopes: str) -> Answer:
+async def _make(t: CaasContext, session: Session, name: str, *scopes: str) -> Answer:
     answer = await t.gateway.post(
         ops.GATEWAY_KEYS, json={"name": name, "scopes": list(scopes)}, headers=session.bearer
     )
@@ -34,7 +27,7 @@ async def _make(t: CaseContext, session: Session, name: str, *scopes: str) -> An
     baseline=[30],
     tags=["apikey"],
 )
-async def user_makes_a_key(t: CaseContext) -> None:
+async def user_makes_a_key(t: CaasContext) -> None:
     """Red when the key is not shown, not accepted, or belongs to no tenant."""
     tenant = await t.tenants.register()
     session = await tenant.session()
@@ -68,7 +61,7 @@ async def user_makes_a_key(t: CaseContext) -> None:
     baseline=[31, 79],
     tags=["apikey"],
 )
-async def list_shows_no_secrets(t: CaseContext) -> None:
+async def list_shows_no_secrets(t: CaasContext) -> None:
     """Red when a key is missing, is someone else's, or can be used from the list."""
     tenant = await t.tenants.register()
     other = await (await t.tenants.register()).session("charlie")
@@ -107,7 +100,7 @@ async def list_shows_no_secrets(t: CaseContext) -> None:
     baseline=[80],
     tags=["apikey"],
 )
-async def deleted_key_is_dead(t: CaseContext) -> None:
+async def deleted_key_is_dead(t: CaasContext) -> None:
     """Red when the key is only hidden, or another key dies with it."""
     session = await (await t.tenants.register()).session()
     kept = await _make(t, session, "kept", READ_ONLY)
@@ -142,7 +135,7 @@ async def deleted_key_is_dead(t: CaseContext) -> None:
     baseline=[80],
     tags=["apikey", "negative"],
 )
-async def unknown_key_is_404(t: CaseContext) -> None:
+async def unknown_key_is_404(t: CaasContext) -> None:
     """Red as the seed was, when the 404 is about the tenant and not about the key."""
     tenant = await t.tenants.register()
     session = await tenant.session()
@@ -164,7 +157,7 @@ async def unknown_key_is_404(t: CaseContext) -> None:
     baseline=[30],
     tags=["apikey", "negative", "security"],
 )
-async def no_more_scopes_than_the_maker(t: CaseContext) -> None:
+async def no_more_scopes_than_the_maker(t: CaasContext) -> None:
     """Red when scopes are stored as they are asked for."""
     tenant = await t.tenants.register()
     session = await tenant.session()
@@ -199,7 +192,7 @@ def _refused_key(
         baseline=baseline,
         tags=["apikey", "negative", "validation"],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when a key is made, or the answer is titled as a server error."""
         session = await (await t.tenants.register()).session()
         sent = dict(options)
@@ -238,7 +231,7 @@ for _row in MALFORMED:
     baseline=[31],
     tags=["apikey", "paging"],
 )
-async def list_is_paged(t: CaseContext) -> None:
+async def list_is_paged(t: CaasContext) -> None:
     """Red when a page repeats or skips a key, or the cursor never ends."""
     session = await (await t.tenants.register()).session()
     names = [f"key-{n}" for n in range(5)]

@@ -4,8 +4,9 @@ import asyncio
 import itertools
 import secrets
 
-from caas_conformance.authoring import UUID, Answer, CaseContext, Value, derived, pattern
+from caas_conformance.authoring import UUID, Answer, Value, derived, pattern
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.phases.s08_gateway_tenant import PHASE
 
 WHOLE_NUMBER = pattern(r"\d{1,7}", "a whole number")
@@ -22,7 +23,7 @@ FREE_LIMIT_TESTED_MAX = 400
     baseline=[118],
     tags=["client"],
 )
-async def registers_at_the_gateway(t: CaseContext) -> None:
+async def registers_at_the_gateway(t: CaasContext) -> None:
     """Red as the seed was: 404 because the caller's tenant is looked up on a public route."""
     form = {
         "company_name": t.unique("Front Door Ltd"),
@@ -59,7 +60,7 @@ async def registers_at_the_gateway(t: CaseContext) -> None:
     baseline=[115],
     tags=["sdk"],
 )
-async def enters_at_the_gateway(t: CaseContext) -> None:
+async def enters_at_the_gateway(t: CaasContext) -> None:
     """Red when the key header is not passed on, or the tenant is looked up before the token."""
     tenant = await t.tenants.register()
     external = t.unique("alice")
@@ -91,7 +92,7 @@ async def enters_at_the_gateway(t: CaseContext) -> None:
     baseline=[116],
     tags=["sdk", "refresh"],
 )
-async def refreshes_at_the_gateway(t: CaseContext) -> None:
+async def refreshes_at_the_gateway(t: CaasContext) -> None:
     """Red when the gateway asks for a tenant or a token on the refresh route."""
     session = await (await t.tenants.register()).session()
     answer = ops.keep_secret(
@@ -115,7 +116,7 @@ async def refreshes_at_the_gateway(t: CaseContext) -> None:
     baseline=[117],
     tags=["sdk", "logout"],
 )
-async def leaves_at_the_gateway(t: CaseContext) -> None:
+async def leaves_at_the_gateway(t: CaasContext) -> None:
     """Red when the gateway acknowledges and the token lives on."""
     session = await (await t.tenants.register()).session()
     before = await t.gateway.get(ops.GATEWAY_TENANT, headers=session.bearer)
@@ -135,7 +136,7 @@ async def leaves_at_the_gateway(t: CaseContext) -> None:
     baseline=[27],
     tags=["rate"],
 )
-async def limits_are_shown(t: CaseContext) -> None:
+async def limits_are_shown(t: CaasContext) -> None:
     """Red when a header is missing, the reset is a date, or nothing is counted."""
     session = await (await t.tenants.register(plan="enterprise")).session()
     answers = [await t.gateway.get(ops.GATEWAY_TENANT, headers=session.bearer) for _ in range(3)]
@@ -159,7 +160,7 @@ async def limits_are_shown(t: CaseContext) -> None:
     baseline=[12, 13],
     tags=["rate"],
 )
-async def limit_follows_plan(t: CaseContext) -> None:
+async def limit_follows_plan(t: CaasContext) -> None:
     """Red when every plan has the same limit."""
     answers = []
     for plan in ("free", "business", "enterprise"):
@@ -183,7 +184,7 @@ async def limit_follows_plan(t: CaseContext) -> None:
     tags=["rate", "negative"],
     timeout_s=60.0,
 )
-async def over_the_limit(t: CaseContext) -> None:
+async def over_the_limit(t: CaasContext) -> None:
     """Red when the limit is only displayed, is far from exact, or is shared by companies."""
     session = await (await t.tenants.register(plan="free")).session()
     other = await (await t.tenants.register(plan="free")).session("charlie")
@@ -223,7 +224,7 @@ async def over_the_limit(t: CaseContext) -> None:
     baseline=[26],
     tags=["rate", "security"],
 )
-async def network_is_one_caller(t: CaseContext) -> None:
+async def network_is_one_caller(t: CaasContext) -> None:
     """Red when each of a host's 2^64 addresses has a limit of its own."""
     network = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}"
     addresses = {

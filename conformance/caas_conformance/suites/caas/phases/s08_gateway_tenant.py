@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from caas_conformance.authoring import TIMESTAMP, CaseContext, Phase, Value, one_of
+from caas_conformance.authoring import TIMESTAMP, Phase, Value, one_of
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "S08",
@@ -29,7 +30,7 @@ TENANT_ROUTES = {
     baseline=[26],
     tags=["negative"],
 )
-async def no_token_no_tenant(t: CaseContext) -> None:
+async def no_token_no_tenant(t: CaasContext) -> None:
     """Red when a route answers, or answers 404 before it asks who is there."""
     session = await (await t.tenants.register()).session()
     for name, (method, path) in TENANT_ROUTES.items():
@@ -53,7 +54,7 @@ async def no_token_no_tenant(t: CaseContext) -> None:
     baseline=[27],
     tags=["tenant"],
 )
-async def user_sees_company(t: CaseContext) -> None:
+async def user_sees_company(t: CaasContext) -> None:
     """Red as the seed was: tenant not found, for every tenant there is."""
     tenant = await t.tenants.register(plan="business")
     session = await tenant.session()
@@ -83,7 +84,7 @@ async def user_sees_company(t: CaseContext) -> None:
     baseline=[111],
     tags=["tenant"],
 )
-async def trailing_slash(t: CaseContext) -> None:
+async def trailing_slash(t: CaasContext) -> None:
     """Red when one of the two is not routed, or redirects."""
     tenant = await t.tenants.register()
     session = await tenant.session()
@@ -103,7 +104,7 @@ async def trailing_slash(t: CaseContext) -> None:
     baseline=[28, 113],
     tags=["tenant"],
 )
-async def usage_counts(t: CaseContext) -> None:
+async def usage_counts(t: CaasContext) -> None:
     """Red when a count is a constant, lags behind, or includes another tenant's."""
     tenant = await t.tenants.register()
     other = await t.tenants.register()
@@ -152,7 +153,7 @@ def _settings(body: Value) -> Value:
     baseline=[29],
     tags=["tenant"],
 )
-async def settings_persist(t: CaseContext) -> None:
+async def settings_persist(t: CaasContext) -> None:
     """Red when the update is acknowledged and not stored."""
     tenant = await t.tenants.register()
     session = await tenant.session()
@@ -180,7 +181,7 @@ async def settings_persist(t: CaseContext) -> None:
     baseline=[27, 29],
     tags=["tenant"],
 )
-async def company_is_renamed(t: CaseContext) -> None:
+async def company_is_renamed(t: CaasContext) -> None:
     """Red when the old name is served from a cache, or another company is renamed."""
     tenant = await t.tenants.register()
     other = await t.tenants.register()
@@ -216,7 +217,7 @@ def _bad_settings(case_id: str, what: str, options: dict[str, Any], baseline: li
         baseline=baseline,
         tags=["tenant", "negative", "validation"],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when it is stored, titled as a server error, or becomes a 5xx."""
         session = await (await t.tenants.register()).session()
         good = {"settings": {"locale": "en"}}
@@ -256,7 +257,7 @@ for _row in (
     baseline=[29],
     tags=["tenant", "security"],
 )
-async def members_may_be_kept_out(t: CaseContext) -> None:
+async def members_may_be_kept_out(t: CaasContext) -> None:
     """Red when the tenant's own rule is stored and not applied."""
     tenant = await t.tenants.register()
     session = await tenant.session()
@@ -295,7 +296,7 @@ async def members_may_be_kept_out(t: CaseContext) -> None:
     baseline=[29, 30],
     tags=["tenant", "apikey", "security"],
 )
-async def members_keys_are_bound(t: CaseContext) -> None:
+async def members_keys_are_bound(t: CaasContext) -> None:
     """Red when a key's rights are those of the moment it was made."""
     tenant = await t.tenants.register()
     session = await tenant.session()

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from caas_conformance.authoring import UUID, Answer, CaseContext, Phase, Tenant
+from caas_conformance.authoring import UUID, Answer, Phase
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
+from caas_conformance.suites.caas.fixtures import Tenant
 
 PHASE = Phase(
     "S09",
@@ -13,7 +15,7 @@ PHASE = Phase(
 )
 
 
-async def _ask(t: CaseContext, tenant: Tenant, **changes: Any) -> Answer:
+async def _ask(t: CaasContext, tenant: Tenant, **changes: Any) -> Answer:
     """Ask for a token of *tenant*'s app; a change to `...` leaves the member out."""
     body = {
         "app_id": tenant.client_id,
@@ -31,7 +33,7 @@ async def _ask(t: CaseContext, tenant: Tenant, **changes: Any) -> Answer:
     requirements=["GW-SDK-01"],
     baseline=[33],
 )
-async def app_gets_a_token(t: CaseContext) -> None:
+async def app_gets_a_token(t: CaasContext) -> None:
     """Red as the seed was: 401 for every app there is."""
     tenant = await t.tenants.register()
     external = t.unique("sdk")
@@ -63,7 +65,7 @@ async def app_gets_a_token(t: CaseContext) -> None:
     baseline=[34],
     tags=["negative"],
 )
-async def wrong_secret(t: CaseContext) -> None:
+async def wrong_secret(t: CaasContext) -> None:
     """Red when the secret is not compared, or the answer is a proxy's own error."""
     tenant = await t.tenants.register()
     answer = await _ask(t, tenant, app_secret="wrong-secret")  # noqa: S106 - the seed's
@@ -85,7 +87,7 @@ async def wrong_secret(t: CaseContext) -> None:
     baseline=[33, 34],
     tags=["negative", "security"],
 )
-async def refusals_look_alike(t: CaseContext) -> None:
+async def refusals_look_alike(t: CaasContext) -> None:
     """Red when the answers differ in status, type or words."""
     tenant = await t.tenants.register()
     other = await t.tenants.register()
@@ -116,7 +118,7 @@ def _malformed(case_id: str, what: str, changes: dict[str, Any], member: str) ->
         baseline=[76],
         tags=["negative", "validation"],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when a token is sold, or the answer is a 5xx."""
         answer = await _ask(t, await t.tenants.register(), **changes)
         with t.check("refused", "400 that names the member") as check:
@@ -142,7 +144,7 @@ for _row in (
     baseline=[76],
     tags=["negative", "validation"],
 )
-async def no_json(t: CaseContext) -> None:
+async def no_json(t: CaasContext) -> None:
     """Red as the seed was: status 400 under the title of a server error."""
     answer = await t.gateway.post(ops.GATEWAY_SDK_TOKEN, body=b"sample", headers=ops.JSON_HEADERS)
     with t.check("refused", "400, titled so, with a reason") as check:

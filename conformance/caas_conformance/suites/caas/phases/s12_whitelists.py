@@ -1,7 +1,9 @@
 """S12: a company says from which addresses and web origins its key may be used."""
 
-from caas_conformance.authoring import Answer, CaseContext, Phase, Tenant
+from caas_conformance.authoring import Answer, Phase
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
+from caas_conformance.suites.caas.fixtures import Tenant
 
 PHASE = Phase(
     "S12",
@@ -15,22 +17,22 @@ ORIGIN = (ops.ORIGIN_WHITELIST, "origin")
 CREATED = 201
 
 
-async def _list(t: CaseContext, path: str, tenant: Tenant) -> Answer:
+async def _list(t: CaasContext, path: str, tenant: Tenant) -> Answer:
     query = {"client_id": tenant.client_id}
     return await t.auth.get(path, query=query, headers=t.service_secret())
 
 
-async def _add(t: CaseContext, path: str, tenant: Tenant, member: str, entry: str) -> Answer:
+async def _add(t: CaasContext, path: str, tenant: Tenant, member: str, entry: str) -> Answer:
     body = {"client_id": tenant.client_id, member: entry}
     return await t.auth.post(path, json=body, headers=t.service_secret())
 
 
-async def _remove(t: CaseContext, path: str, tenant: Tenant, member: str, entry: str) -> Answer:
+async def _remove(t: CaasContext, path: str, tenant: Tenant, member: str, entry: str) -> Answer:
     query = {"client_id": tenant.client_id, member: entry}
     return await t.auth.delete(path, query=query, headers=t.service_secret())
 
 
-async def _allow(t: CaseContext, path: str, tenant: Tenant, member: str, *entries: str) -> None:
+async def _allow(t: CaasContext, path: str, tenant: Tenant, member: str, *entries: str) -> None:
     """Put *entries* on the list, or fail the case."""
     for entry in entries:
         answer = await _add(t, path, tenant, member, entry)
@@ -38,7 +40,7 @@ async def _allow(t: CaseContext, path: str, tenant: Tenant, member: str, *entrie
             t.setup_failed(answer, f"allow {entry}", CREATED)
 
 
-async def _lifecycle(t: CaseContext, path: str, member: str, entries: tuple[str, str]) -> None:
+async def _lifecycle(t: CaasContext, path: str, member: str, entries: tuple[str, str]) -> None:
     """Add two entries, read them back, remove one, and read again."""
     tenant = await t.tenants.register()
     other = await t.tenants.register()
@@ -76,7 +78,7 @@ async def _lifecycle(t: CaseContext, path: str, member: str, entries: tuple[str,
     requirements=["AUTH-IP-01", "AUTH-WL-02"],
     baseline=[67, 68],
 )
-async def ip_lifecycle(t: CaseContext) -> None:
+async def ip_lifecycle(t: CaasContext) -> None:
     """Red when an entry is acknowledged and not stored, or lands on another's list."""
     await _lifecycle(t, *IP, ("10.0.0.1/32", "2001:db8::/32"))
 
@@ -88,7 +90,7 @@ async def ip_lifecycle(t: CaseContext) -> None:
     requirements=["AUTH-ORG-01", "AUTH-WL-02"],
     baseline=[69, 70],
 )
-async def origin_lifecycle(t: CaseContext) -> None:
+async def origin_lifecycle(t: CaasContext) -> None:
     """Red when an entry is acknowledged and not stored, or lands on another's list."""
     entries = ("https://e2etest.com", "http://localhost:5173")
     await _lifecycle(t, *ORIGIN, entries)
@@ -105,7 +107,7 @@ def _address_rule(case_id: str, entry: str, allowed: list[str], refused: list[st
         baseline=[67, 68],
         tags=["ip"],
     )
-    async def rule(t: CaseContext) -> None:
+    async def rule(t: CaasContext) -> None:
         """Red when an address is compared as text, or a block by its first address."""
         tenant = await t.tenants.register()
         before = await ops.validate_key(t, tenant.api_key, ip=refused[0])
@@ -165,7 +167,7 @@ REFUSED_ORIGINS = {
     baseline=[69, 70],
     tags=["origin", "security"],
 )
-async def origin_rule(t: CaseContext) -> None:
+async def origin_rule(t: CaasContext) -> None:
     """Red when origins are compared by their ends, or as patterns."""
     tenant = await t.tenants.register()
     before = await ops.validate_key(t, tenant.api_key, origin=REFUSED_ORIGINS["suffix"])
@@ -196,7 +198,7 @@ async def origin_rule(t: CaseContext) -> None:
     baseline=[68],
     tags=["ip", "negative", "validation"],
 )
-async def bad_addresses_refused(t: CaseContext) -> None:
+async def bad_addresses_refused(t: CaasContext) -> None:
     """Red when text is stored as it comes."""
     entries = {
         "octet": "10.0.0.256",
@@ -219,7 +221,7 @@ async def bad_addresses_refused(t: CaseContext) -> None:
     baseline=[70],
     tags=["origin", "negative", "validation"],
 )
-async def bad_origins_refused(t: CaseContext) -> None:
+async def bad_origins_refused(t: CaasContext) -> None:
     """Red when text is stored as it comes."""
     entries = {
         "star": "*",
@@ -236,7 +238,7 @@ async def bad_origins_refused(t: CaseContext) -> None:
 
 
 async def _refuse_entries(
-    t: CaseContext, path: str, member: str, entries: dict[str, str], good: str
+    t: CaasContext, path: str, member: str, entries: dict[str, str], good: str
 ) -> None:
     """Try to add each of *entries*, then a good one, and see that only that is there."""
     tenant = await t.tenants.register()
@@ -261,7 +263,7 @@ async def _refuse_entries(
     baseline=[67, 69],
     tags=["sdk"],
 )
-async def whitelists_bind_sessions(t: CaseContext) -> None:
+async def whitelists_bind_sessions(t: CaasContext) -> None:
     """Red when only the internal check looks at the lists."""
     tenant = await t.tenants.register()
     other = await t.tenants.register()
@@ -305,7 +307,7 @@ async def whitelists_bind_sessions(t: CaseContext) -> None:
     baseline=[68, 70],
     tags=["security"],
 )
-async def lists_are_per_company(t: CaseContext) -> None:
+async def lists_are_per_company(t: CaasContext) -> None:
     """Red when the lists are shared, or looked up by something two companies share."""
     tenant = await t.tenants.register()
     other = await t.tenants.register()
@@ -329,7 +331,7 @@ def _service_only(case_id: str, path: str, member: str, entry: str, baseline: li
         baseline=baseline,
         tags=["negative", "security"],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when reading is free, or a change is made before the secret is compared."""
         tenant = await t.tenants.register()
         session = await tenant.session()
@@ -364,7 +366,7 @@ _service_only("S12.14", *ORIGIN, "https://e2etest.com", [69, 70])
     baseline=[67, 68],
     tags=["security"],
 )
-async def administrator_keeps_own_list(t: CaseContext) -> None:
+async def administrator_keeps_own_list(t: CaasContext) -> None:
     """Red when an administrator can name another company, or can't reach the own list."""
     tenant = await t.tenants.register()
     other = await t.tenants.register()

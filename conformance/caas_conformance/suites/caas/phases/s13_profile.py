@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from caas_conformance.authoring import TIMESTAMP, CaseContext, Phase
+from caas_conformance.authoring import TIMESTAMP, Phase
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "S13",
@@ -20,7 +21,7 @@ PHASE = Phase(
     requirements=["AUTH-PRO-01", "AUTH-PRO-04"],
     baseline=[71],
 )
-async def user_reads_profile(t: CaseContext) -> None:
+async def user_reads_profile(t: CaasContext) -> None:
     """Red when the profile is another's, or the stored document is returned as it is."""
     tenant = await t.tenants.register()
     session = await tenant.session("alice")
@@ -51,7 +52,7 @@ async def user_reads_profile(t: CaseContext) -> None:
     requirements=["AUTH-PRO-02", "AUTH-PRO-04"],
     baseline=[72],
 )
-async def change_persists(t: CaseContext) -> None:
+async def change_persists(t: CaasContext) -> None:
     """Red when the change is echoed and not stored."""
     session = await (await t.tenants.register()).session("alice")
     before = await t.auth.get(ops.PROFILE, headers=session.bearer)
@@ -77,7 +78,7 @@ async def change_persists(t: CaseContext) -> None:
     requirements=["AUTH-PRO-02"],
     baseline=[72],
 )
-async def partial_change(t: CaseContext) -> None:
+async def partial_change(t: CaasContext) -> None:
     """Red when what is left out is erased."""
     session = await (await t.tenants.register()).session("alice")
     await t.auth.put(
@@ -104,7 +105,7 @@ async def partial_change(t: CaseContext) -> None:
     requirements=["AUTH-PRO-02", "AUTH-SDK-04"],
     baseline=[72],
 )
-async def name_outlives_session(t: CaseContext) -> None:
+async def name_outlives_session(t: CaasContext) -> None:
     """Red when the next session's data overwrites what the user chose."""
     tenant = await t.tenants.register()
     session = await tenant.session("alice")
@@ -124,7 +125,7 @@ async def name_outlives_session(t: CaseContext) -> None:
     baseline=[71, 72],
     tags=["security"],
 )
-async def change_is_own(t: CaseContext) -> None:
+async def change_is_own(t: CaasContext) -> None:
     """Red when the update is not bound to the user, or is bound to the external id alone."""
     tenant = await t.tenants.register()
     alice = await tenant.session("alice")
@@ -153,7 +154,7 @@ def _refused(case_id: str, what: str, body: Any, word: str) -> None:
         baseline=[72],
         tags=["negative", "validation"],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when it is stored, silently dropped, or becomes a 5xx."""
         session = await (await t.tenants.register()).session("alice")
         before = await t.auth.get(ops.PROFILE, headers=session.bearer)
@@ -191,7 +192,7 @@ for _row in MALFORMED:
     baseline=[71, 72],
     tags=["negative", "security"],
 )
-async def profile_needs_token(t: CaseContext) -> None:
+async def profile_needs_token(t: CaasContext) -> None:
     """Red when a profile is served without a token or after logout."""
     tenant = await t.tenants.register()
     session = await tenant.session("alice")

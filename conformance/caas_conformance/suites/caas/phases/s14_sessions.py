@@ -1,17 +1,9 @@
 """S14: users see where they are signed in, and sign out what they do not know."""
 
-from caas_conformance.authoring import (
-    TIMESTAMP,
-    UUID,
-    Answer,
-    CaseContext,
-    Phase,
-    Session,
-    Tenant,
-    Value,
-    list_of,
-)
+from caas_conformance.authoring import TIMESTAMP, UUID, Answer, Phase, Value, list_of
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
+from caas_conformance.suites.caas.fixtures import Session, Tenant
 
 PHASE = Phase(
     "S14",
@@ -25,7 +17,7 @@ ENDED = (200, 204)
 ENDED_REASON = "the seed never showed a successful deletion"
 
 
-async def _devices(t: CaseContext) -> tuple[Session, Session, Session, Session]:
+async def _devices(t: CaasContext) -> tuple[Session, Session, Session, Session]:
     """Sign Alice in on three devices and Bob, of the same company, on one."""
     tenant = await t.tenants.register()
     web = await tenant.session("alice", device="web")
@@ -40,7 +32,7 @@ def _ids(answer: Answer) -> Value:
     return sessions.derive("ids", lambda found: sorted(s["session_id"] for s in found))
 
 
-async def _is_live(t: CaseContext, session: Session, check_id: str, title: str) -> None:
+async def _is_live(t: CaasContext, session: Session, check_id: str, title: str) -> None:
     answer = await ops.validate(t, session.access_token)
     with t.check(check_id, title) as check:
         check.status(answer, 200)
@@ -59,7 +51,7 @@ def _listing(case_id: str, service: str, baseline: list[int]) -> None:
         baseline=baseline,
         tags=[service],
     )
-    async def lists(t: CaseContext) -> None:
+    async def lists(t: CaasContext) -> None:
         """Red when a session is missing, is someone else's, ended, or shows its storage."""
         web, phone, tablet, _ = await _devices(t)
         answer = await t.service(service).get(path, headers=web.bearer)
@@ -101,7 +93,7 @@ def _ending_one(case_id: str, service: str, baseline: list[int]) -> None:
         baseline=baseline,
         tags=[service],
     )
-    async def ends_one(t: CaseContext) -> None:
+    async def ends_one(t: CaasContext) -> None:
         """Red when the token lives on, or another device is signed out too."""
         web, phone, tablet, bob = await _devices(t)
         await _is_live(t, phone, "alive-before", "the phone is signed in before")
@@ -129,7 +121,7 @@ def _ending_others(case_id: str, service: str, baseline: list[int]) -> None:
         baseline=baseline,
         tags=[service],
     )
-    async def ends_others(t: CaseContext) -> None:
+    async def ends_others(t: CaasContext) -> None:
         """Red when the current session ends too, or a colleague's does."""
         web, phone, tablet, bob = await _devices(t)
         answer = await t.service(service).delete(f"{path}/others", headers=web.bearer)
@@ -157,7 +149,7 @@ def _ending_all(case_id: str, service: str, baseline: list[int]) -> None:
         baseline=baseline,
         tags=[service],
     )
-    async def ends_all(t: CaseContext) -> None:
+    async def ends_all(t: CaasContext) -> None:
         """Red when the current session lives on, or a colleague's ends."""
         web, phone, _, bob = await _devices(t)
         answer = await t.service(service).delete(f"{path}/all", headers=web.bearer)
@@ -180,7 +172,7 @@ def _foreign(case_id: str, service: str, baseline: list[int]) -> None:
         baseline=baseline,
         tags=[service, "security", "negative"],
     )
-    async def foreign_is_404(t: CaseContext) -> None:
+    async def foreign_is_404(t: CaasContext) -> None:
         """Red when a foreign session is read or ended, or the words give it away."""
         web, _, _, bob = await _devices(t)
         stranger = await (await t.tenants.register()).session("charlie")
@@ -225,7 +217,7 @@ _foreign("S14.15", "gateway", [82])
     baseline=[73],
     tags=["auth-service"],
 )
-async def reads_one(t: CaseContext) -> None:
+async def reads_one(t: CaasContext) -> None:
     """Red when the session is another one, or shows how it is stored."""
     web, phone, _, _ = await _devices(t)
     answer = await t.auth.get(f"{ops.SESSIONS}/{phone.session_id}", headers=web.bearer)
@@ -245,7 +237,7 @@ async def reads_one(t: CaseContext) -> None:
     requirements=["GW-SES-01"],
     baseline=[32, 73],
 )
-async def current_is_marked(t: CaseContext) -> None:
+async def current_is_marked(t: CaasContext) -> None:
     """Red when none is marked, or all are."""
     web, phone, _, _ = await _devices(t)
     for name, session in (("web", web), ("phone", phone)):
@@ -260,7 +252,7 @@ async def current_is_marked(t: CaseContext) -> None:
                 check.equal(current, [session.session_id])
 
 
-async def _narrow(t: CaseContext, tenant: Tenant, user: Session, *scopes: str) -> Session:
+async def _narrow(t: CaasContext, tenant: Tenant, user: Session, *scopes: str) -> Session:
     """Open a session for *user* with a key that may open sessions and holds *scopes*."""
     admin = await tenant.login()
     made = await t.gateway.post(
@@ -280,7 +272,7 @@ async def _narrow(t: CaseContext, tenant: Tenant, user: Session, *scopes: str) -
     baseline=[71, 72, 73, 82, 83, 84],
     tags=["security", "negative", "profile"],
 )
-async def narrow_session_is_alone(t: CaseContext) -> None:
+async def narrow_session_is_alone(t: CaasContext) -> None:
     """Red when a route of the user asks for a good token and for nothing else."""
     tenant = await t.tenants.register()
     alice = await tenant.session("alice")
@@ -322,7 +314,7 @@ async def narrow_session_is_alone(t: CaseContext) -> None:
     baseline=[25, 73, 77, 120],
     tags=["security"],
 )
-async def narrow_session_has_itself(t: CaseContext) -> None:
+async def narrow_session_has_itself(t: CaasContext) -> None:
     """Red when the permissions of a narrow key lock its sessions in."""
     tenant = await t.tenants.register()
     alice = await tenant.session("alice")
@@ -356,7 +348,7 @@ async def narrow_session_has_itself(t: CaseContext) -> None:
     baseline=[71, 72, 73],
     tags=["security"],
 )
-async def user_permissions(t: CaseContext) -> None:
+async def user_permissions(t: CaasContext) -> None:
     """Red when one of the two is enough for everything, or not enough for its own."""
     tenant = await t.tenants.register()
     alice = await tenant.session("alice")

@@ -1,7 +1,8 @@
 """S16: logout works, at once and everywhere, and ends no more than it should."""
 
-from caas_conformance.authoring import CaseContext, Phase
+from caas_conformance.authoring import Phase
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "S16",
@@ -18,7 +19,7 @@ PHASE = Phase(
     requirements=["AUTH-OUT-01"],
     baseline=[120],
 )
-async def bob_logs_out(t: CaseContext) -> None:
+async def bob_logs_out(t: CaasContext) -> None:
     """Red when logout is acknowledged and the session stays on the list."""
     tenant = await t.tenants.register()
     bob = await tenant.session("bob")
@@ -44,7 +45,7 @@ async def bob_logs_out(t: CaseContext) -> None:
     baseline=[121],
     tags=["security"],
 )
-async def old_token_is_rejected(t: CaseContext) -> None:
+async def old_token_is_rejected(t: CaasContext) -> None:
     """Red when a service goes on trusting the signature alone."""
     bob = await (await t.tenants.register()).session("bob")
     company = await t.gateway.get(ops.GATEWAY_TENANT, headers=bob.bearer)
@@ -74,7 +75,7 @@ async def old_token_is_rejected(t: CaseContext) -> None:
     baseline=[77],
     tags=["gateway"],
 )
-async def logout_at_the_gateway(t: CaseContext) -> None:
+async def logout_at_the_gateway(t: CaasContext) -> None:
     """Red when the gateway only forgets its own state."""
     tenant = await t.tenants.register()
     bob = await tenant.session("bob")
@@ -100,7 +101,7 @@ async def logout_at_the_gateway(t: CaseContext) -> None:
     requirements=["AUTH-OUT-03"],
     baseline=[120, 121],
 )
-async def other_devices_stay(t: CaseContext) -> None:
+async def other_devices_stay(t: CaasContext) -> None:
     """Red when logout ends the user instead of the session."""
     tenant = await t.tenants.register()
     laptop = await tenant.session("bob", device="web")
@@ -124,7 +125,7 @@ async def other_devices_stay(t: CaseContext) -> None:
     baseline=[121],
     tags=["security"],
 )
-async def every_token_of_the_session_dies(t: CaseContext) -> None:
+async def every_token_of_the_session_dies(t: CaasContext) -> None:
     """Red when only the token that asked is forgotten."""
     bob = await (await t.tenants.register()).session("bob")
     renewed = await ops.refresh(t, bob.refresh_token)
@@ -146,7 +147,7 @@ async def every_token_of_the_session_dies(t: CaseContext) -> None:
     baseline=[77, 120],
     tags=["negative"],
 )
-async def logout_needs_a_token(t: CaseContext) -> None:
+async def logout_needs_a_token(t: CaasContext) -> None:
     """Red when it answers 200 to anyone."""
     tenant = await t.tenants.register()
     bob = await tenant.session("bob")
@@ -180,7 +181,7 @@ async def logout_needs_a_token(t: CaseContext) -> None:
     baseline=[77],
     tags=["gateway", "negative", "validation"],
 )
-async def sample_body_at_logout(t: CaseContext) -> None:
+async def sample_body_at_logout(t: CaasContext) -> None:
     """Red as the seed was: a 400 under the title of a server error."""
     bob = await (await t.tenants.register()).session("bob")
     answer = await t.gateway.post(

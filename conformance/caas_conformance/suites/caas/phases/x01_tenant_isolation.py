@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from caas_conformance.authoring import Answer, CaseContext, Phase, Tenant, list_of
+from caas_conformance.authoring import Answer, Phase, list_of
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
+from caas_conformance.suites.caas.fixtures import Tenant
 
 PHASE = Phase(
     "X01",
@@ -23,7 +25,7 @@ READS = {
 ADMIN_READS = ("company", "usage", "keys", "sessions")
 
 
-async def _make_key(t: CaseContext, headers: dict[str, str], name: str) -> tuple[str, str]:
+async def _make_key(t: CaasContext, headers: dict[str, str], name: str) -> tuple[str, str]:
     """Make a named key and return its id and its secret."""
     answer = await t.gateway.post(
         ops.GATEWAY_KEYS, json={"name": name, "scopes": ["read"]}, headers=headers
@@ -33,7 +35,7 @@ async def _make_key(t: CaseContext, headers: dict[str, str], name: str) -> tuple
     return key_id, key
 
 
-async def _victim(t: CaseContext) -> tuple[Tenant, dict[str, str], dict[str, str]]:
+async def _victim(t: CaasContext) -> tuple[Tenant, dict[str, str], dict[str, str]]:
     """Make company A; return it, Alice's bearer and what would give it away."""
     canary = t.unique("canary")
     tenant = await t.tenants.register(company_name=f"{canary} Ltd")
@@ -51,7 +53,7 @@ async def _victim(t: CaseContext) -> tuple[Tenant, dict[str, str], dict[str, str
 
 
 async def _sees_nothing(
-    t: CaseContext, who: str, bearer: dict[str, str], traces: dict[str, str], names: Any
+    t: CaasContext, who: str, bearer: dict[str, str], traces: dict[str, str], names: Any
 ) -> None:
     for name in names:
         service, path = READS[name]
@@ -69,7 +71,7 @@ async def _sees_nothing(
     requirements=["SEC-TEN-01", "GW-TEN-06"],
     baseline=[13, 27],
 )
-async def stranger_reads_nothing(t: CaseContext) -> None:
+async def stranger_reads_nothing(t: CaasContext) -> None:
     """Red when any list or count forgets the tenant."""
     _, alice, traces = await _victim(t)
     other = await t.tenants.register()
@@ -90,7 +92,7 @@ async def stranger_reads_nothing(t: CaseContext) -> None:
     requirements=["SEC-TEN-01"],
     baseline=[13, 27],
 )
-async def administrator_reads_nothing(t: CaseContext) -> None:
+async def administrator_reads_nothing(t: CaasContext) -> None:
     """Red when the role is looked at without its tenant."""
     _, alice, traces = await _victim(t)
     admin = await (await t.tenants.register()).login()
@@ -111,7 +113,7 @@ def _foreign_key(case_id: str, who: str, method: str) -> None:
         baseline=[80],
         tags=["apikey", "negative"],
     )
-    async def foreign_key(t: CaseContext) -> None:
+    async def foreign_key(t: CaasContext) -> None:
         """Red when the key is found by its id alone."""
         alice = await (await t.tenants.register()).session("alice")
         key_id, key = await _make_key(t, alice.bearer, "mine")
@@ -141,7 +143,7 @@ _foreign_key("X01.05", "administrator", "GET")
 _foreign_key("X01.06", "administrator", "DELETE")
 
 
-async def _is_own(t: CaseContext, check_id: str, answer: Answer, tenant: Tenant, a: Tenant) -> None:
+async def _is_own(t: CaasContext, check_id: str, answer: Answer, tenant: Tenant, a: Tenant) -> None:
     with t.check(check_id, "the answer is company B's own") as check:
         check.status(answer, 200)
         check.equal(answer.at("tenant_id"), tenant.tenant_id)
@@ -156,7 +158,7 @@ async def _is_own(t: CaseContext, check_id: str, answer: Answer, tenant: Tenant,
     requirements=["SEC-TEN-01", "SEC-HDR-01"],
     baseline=[27, 28],
 )
-async def tenant_is_the_tokens(t: CaseContext) -> None:
+async def tenant_is_the_tokens(t: CaasContext) -> None:
     """Red when the gateway takes the tenant from what the client sends beside the token."""
     a = await t.tenants.register()
     b = await t.tenants.register()
@@ -188,7 +190,7 @@ async def tenant_is_the_tokens(t: CaseContext) -> None:
     requirements=["GW-TEN-06"],
     baseline=[29],
 )
-async def settings_are_per_tenant(t: CaseContext) -> None:
+async def settings_are_per_tenant(t: CaasContext) -> None:
     """Red when settings are stored without their tenant."""
     alice = await (await t.tenants.register()).session("alice")
     charlie = await (await t.tenants.register()).session("charlie")
@@ -211,7 +213,7 @@ async def settings_are_per_tenant(t: CaseContext) -> None:
     baseline=[31],
     tags=["paging"],
 )
-async def cursor_is_per_tenant(t: CaseContext) -> None:
+async def cursor_is_per_tenant(t: CaasContext) -> None:
     """Red when the cursor carries the tenant."""
     alice = await (await t.tenants.register()).session("alice")
     charlie = await (await t.tenants.register()).session("charlie")
@@ -239,7 +241,7 @@ async def cursor_is_per_tenant(t: CaseContext) -> None:
     baseline=[19, 20],
     tags=["sdk"],
 )
-async def key_opens_own_tenant_only(t: CaseContext) -> None:
+async def key_opens_own_tenant_only(t: CaasContext) -> None:
     """Red when a user is found by name before the tenant is known."""
     a = await t.tenants.register()
     b = await t.tenants.register()

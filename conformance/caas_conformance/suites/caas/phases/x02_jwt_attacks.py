@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from caas_conformance.authoring import (
-    CaseContext,
     Phase,
     claims,
     encode_part,
@@ -20,6 +19,7 @@ from caas_conformance.authoring import (
     to_base64url,
 )
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "X02",
@@ -148,7 +148,7 @@ def _attack(case_id: str, what: str, requirements: list[str], forge: Forge) -> N
         requirements=requirements,
         baseline=[24],
     )
-    async def refused(t: CaseContext) -> None:
+    async def refused(t: CaasContext) -> None:
         """Red when one place reads the token with less care than the others."""
         tenant = await t.tenants.register()
         session = await tenant.session()
@@ -173,7 +173,7 @@ def _attack(case_id: str, what: str, requirements: list[str], forge: Forge) -> N
             check.equal(company.at("tenant_id"), tenant.tenant_id)
 
 
-async def _refused_everywhere(t: CaseContext, number: int, token: str) -> None:
+async def _refused_everywhere(t: CaasContext, number: int, token: str) -> None:
     public = await ops.validate(t, token)
     service = await ops.introspect(t, token)
     with t.check(f"checks-{number}", f"forgery {number}: both token checks refuse it") as check:
@@ -204,7 +204,7 @@ for _row in ATTACKS:
     requirements=["SEC-JWT-07", "AUTH-REF-06"],
     baseline=[22, 71],
 )
-async def types_are_kept_apart(t: CaseContext) -> None:
+async def types_are_kept_apart(t: CaasContext) -> None:
     """Red when the verifier accepts any token with a good signature."""
     tenant = await t.tenants.register()
     admin = await tenant.login()

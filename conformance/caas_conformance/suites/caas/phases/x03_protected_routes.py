@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from caas_conformance.authoring import Answer, CaseContext, Check, Phase, Value, derived
+from caas_conformance.authoring import Answer, Check, Phase, Value, derived
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "X03",
@@ -88,7 +89,7 @@ def _operations(document: Any) -> list[Operation]:
     ]
 
 
-async def _document(t: CaseContext, service: str) -> tuple[Answer, list[Operation]]:
+async def _document(t: CaasContext, service: str) -> tuple[Answer, list[Operation]]:
     """Read the operations of *service*; a document without any fails the case."""
     answer = await t.service(service).get("/documentation/json")
     found = answer.body.derive("operations", _operations)
@@ -98,7 +99,7 @@ async def _document(t: CaseContext, service: str) -> tuple[Answer, list[Operatio
     return answer, found.value if isinstance(found.value, list) else []
 
 
-async def _send(t: CaseContext, service: str, op: Operation, headers: Mapping[str, str]) -> Answer:
+async def _send(t: CaasContext, service: str, op: Operation, headers: Mapping[str, str]) -> Answer:
     body: dict[str, Any] = {"json": {}} if op.takes_body else {}
     return await t.service(service).request(op.method, op.target, headers=headers, **body)
 
@@ -115,7 +116,7 @@ def _refuses(case_id: str, service: str, credential: str) -> None:
         baseline=[26],
         tags=["negative", service],
     )
-    async def refuses(t: CaseContext) -> None:
+    async def refuses(t: CaasContext) -> None:
         """Red when a route forgets its guard, or looks at the body before the caller."""
         _, operations = await _document(t, service)
         protected = [o for o in operations if o.secured and o.path not in OPERATORS_ONLY]
@@ -143,7 +144,7 @@ def _public(case_id: str, service: str) -> None:
         baseline=[74],
         tags=[service],
     )
-    async def public(t: CaseContext) -> None:
+    async def public(t: CaasContext) -> None:
         """Red when a new route forgets to say what it needs."""
         answer, operations = await _document(t, service)
         names = sorted(op.name for op in operations if not op.secured)
@@ -174,7 +175,7 @@ def _answers_as_documented(case_id: str, service: str, baseline: list[int]) -> N
         baseline=baseline,
         tags=[service],
     )
-    async def as_documented(t: CaseContext) -> None:
+    async def as_documented(t: CaasContext) -> None:
         """Red when a documented route is missing, or answers what the document does not know."""
         tenant = await t.tenants.register()
         session = await tenant.session()

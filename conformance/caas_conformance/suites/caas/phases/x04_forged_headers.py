@@ -1,7 +1,8 @@
 """X04: headers by which a client claims to be more, or elsewhere, are not believed."""
 
-from caas_conformance.authoring import Answer, CaseContext, Phase
+from caas_conformance.authoring import Answer, Phase
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "X04",
@@ -22,7 +23,7 @@ OPERATORS_PATHS = ("/internal/health/detailed", "/internal/metrics")
     baseline=[26],
     tags=["negative"],
 )
-async def internal_headers_are_no_credential(t: CaseContext) -> None:
+async def internal_headers_are_no_credential(t: CaasContext) -> None:
     """Red when the gateway trusts headers that only services send."""
     tenant = await t.tenants.register()
     session = await tenant.session()
@@ -69,7 +70,7 @@ INTERNAL_PATHS = {
     baseline=[17, 22],
     tags=["negative"],
 )
-async def internal_routes_are_closed(t: CaseContext) -> None:
+async def internal_routes_are_closed(t: CaasContext) -> None:
     """Red when a prefix is proxied as it comes."""
     tenant = await t.tenants.register()
     body = {"api_key": tenant.api_key, "ip_address": "127.0.0.1"}
@@ -87,7 +88,7 @@ async def internal_routes_are_closed(t: CaseContext) -> None:
         check.equal(asked.at("client.tenant_id"), tenant.tenant_id)
 
 
-async def _enter(t: CaseContext, service: str, headers: dict[str, str]) -> Answer:
+async def _enter(t: CaasContext, service: str, headers: dict[str, str]) -> Answer:
     path = "/v1/sdk/session" if service == "gateway" else ops.SDK_SESSION
     body = {"user_external_id": t.unique("alice")}
     return ops.keep_secret(t, await t.service(service).post(path, json=body, headers=headers))
@@ -104,7 +105,7 @@ def _address_case(case_id: str, service: str) -> None:
         baseline=[67, 68],
         tags=["negative", "ip"],
     )
-    async def address(t: CaseContext) -> None:
+    async def address(t: CaasContext) -> None:
         """Red when X-Forwarded-For of a stranger is taken for the truth."""
         tenant = await t.tenants.register()
         body = {"client_id": tenant.client_id, "ip": LISTED_ADDRESS}
@@ -147,7 +148,7 @@ _address_case("X04.04", "auth-service")
     baseline=[11],
     tags=["negative"],
 )
-async def rewriting_headers_are_ignored(t: CaseContext) -> None:
+async def rewriting_headers_are_ignored(t: CaasContext) -> None:
     """Red when a framework honours a rewriting header."""
     session = await (await t.tenants.register()).session()
     forged = {
@@ -179,7 +180,7 @@ async def rewriting_headers_are_ignored(t: CaseContext) -> None:
     baseline=[19, 74],
     tags=["negative"],
 )
-async def host_is_not_reflected(t: CaseContext) -> None:
+async def host_is_not_reflected(t: CaasContext) -> None:
     """Red when an address is built from what the client calls the server."""
     tenant = await t.tenants.register()
     forged = {"host": "evil.example.net", "x-forwarded-host": "evil.example.net"}
@@ -203,7 +204,7 @@ async def host_is_not_reflected(t: CaseContext) -> None:
     baseline=[11, 27],
     tags=["negative"],
 )
-async def outside_deadline_is_ignored(t: CaseContext) -> None:
+async def outside_deadline_is_ignored(t: CaasContext) -> None:
     """Red when x-caas-deadline-ms is believed from a stranger."""
     tenant = await t.tenants.register()
     session = await tenant.session()
@@ -227,7 +228,7 @@ async def outside_deadline_is_ignored(t: CaseContext) -> None:
     baseline=[14, 18, 24, 34],
     tags=["negative", "redaction"],
 )
-async def secrets_are_not_repeated(t: CaseContext) -> None:
+async def secrets_are_not_repeated(t: CaasContext) -> None:
     """Red when an error quotes its input."""
     canary = t.secret(t.unique("Canary7!secret"))
     token = t.secret(f"eyJhbGciOiJIUzI1NiJ9.{t.unique('canary')}.sig")
@@ -274,7 +275,7 @@ async def secrets_are_not_repeated(t: CaseContext) -> None:
     baseline=[2, 3],
     tags=["negative"],
 )
-async def rebound_name_is_no_insider(t: CaseContext) -> None:
+async def rebound_name_is_no_insider(t: CaasContext) -> None:
     """Red when whoever connects from this machine is believed, whatever host they ask for."""
     hosts = {"foreign": "rebound.example.net", "lookalike": "127.0.0.1.example.net:3000"}
     for service in t.service_names:

@@ -1,7 +1,7 @@
 """X05, limits and framing: requests that are too big, or that are hardly requests at all."""
 
-from caas_conformance.authoring import CaseContext
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.phases.x05_http_rules import (
     BODY_OVER_LIMIT_BYTES,
     HEADER_OVER_LIMIT_BYTES,
@@ -17,7 +17,7 @@ CHUNK_BYTES = 65_536
 MALFORMED_BECAUSE = "a message that can't be parsed may be refused before it is understood"
 
 
-def head(t: CaseContext, line: str, *headers: str, host: bool = True) -> bytes:
+def head(t: CaasContext, line: str, *headers: str, host: bool = True) -> bytes:
     """Return the head of a raw request that belongs to the case's trace."""
     parent = t.trace.traceparent(t.trace.root_span_id)
     lines = [line, *(["Host: conformance.example"] if host else []), f"traceparent: {parent}"]
@@ -35,7 +35,7 @@ def _big_bodies(case_id: str, service: str) -> None:
         baseline=[12],
         tags=[service, "negative", "limits"],
     )
-    async def big_bodies(t: CaseContext) -> None:
+    async def big_bodies(t: CaasContext) -> None:
         """Red when the whole body is read first, or the answer is a 5xx."""
         path = ROUTES[service]["public"]
         json_type = "Content-Type: application/json"
@@ -77,7 +77,7 @@ def _big_heads(case_id: str, service: str) -> None:
         baseline=[11],
         tags=[service, "negative", "limits"],
     )
-    async def big_heads(t: CaseContext) -> None:
+    async def big_heads(t: CaasContext) -> None:
         """Red when the limit is missing, or the answer is a 5xx."""
         client = t.service(service)
         path = ROUTES[service]["get"]
@@ -126,7 +126,7 @@ def _paths(case_id: str, service: str) -> None:
         baseline=[75],
         tags=[service, "negative", "paths"],
     )
-    async def paths(t: CaseContext) -> None:
+    async def paths(t: CaasContext) -> None:
         """Red when a strange path is served, repeated in a header, or becomes a 5xx."""
         for name, path in BAD_PATHS.items():
             answer = await t.service(service).get(path)
@@ -141,7 +141,7 @@ _paths("X05.12", "auth-service")
 _paths("X05.42", "gateway")
 
 
-def _broken_messages(t: CaseContext, path: str) -> dict[str, bytes]:
+def _broken_messages(t: CaasContext, path: str) -> dict[str, bytes]:
     get = f"GET {path} HTTP/1.1"
     post = f"POST {path} HTTP/1.1"
     return {
@@ -175,7 +175,7 @@ def _framing(case_id: str, service: str) -> None:
         baseline=[1],
         tags=[service, "negative", "framing"],
     )
-    async def framing(t: CaseContext) -> None:
+    async def framing(t: CaasContext) -> None:
         """Red when a broken message is served, hangs, or takes the service down."""
         path = ROUTES[service]["get"]
         for name, message in _broken_messages(t, path).items():
@@ -202,7 +202,7 @@ def _smuggling(case_id: str, service: str, logout: str) -> None:
         baseline=[120],
         tags=[service, "negative", "framing"],
     )
-    async def smuggling(t: CaseContext) -> None:
+    async def smuggling(t: CaasContext) -> None:
         """Red when the hidden logout is carried out."""
         session = await (await t.tenants.register()).session()
         bearer = f"Authorization: {session.bearer['authorization']}"

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from caas_conformance.authoring import Answer, CaseContext, Check, Phase, pattern
+from caas_conformance.authoring import Answer, Check, Phase, pattern
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "X05",
@@ -37,7 +38,7 @@ def refusal(check: Check, answer: Answer, status: int) -> None:
         check.lacks(answer.text, word)
 
 
-async def still_serves(t: CaseContext, service: str) -> None:
+async def still_serves(t: CaasContext, service: str) -> None:
     """Check that *service* answers an ordinary request after all that."""
     answer = await t.service(service).get("/health")
     with t.check("still-serves", f"the {service} goes on serving") as check:
@@ -74,7 +75,7 @@ def _malformed_json(case_id: str, service: str, baseline: list[int]) -> None:
         baseline=baseline,
         tags=[service, "negative"],
     )
-    async def malformed(t: CaseContext) -> None:
+    async def malformed(t: CaasContext) -> None:
         """Red as the seed was: 400 under the title of a server error; or a real 500."""
         for name, body in MALFORMED_BODIES.items():
             answer = await t.service(service).post(
@@ -111,7 +112,7 @@ def _media_types(case_id: str, service: str) -> None:
         baseline=[76, 78],
         tags=[service, "negative"],
     )
-    async def media_types(t: CaseContext) -> None:
+    async def media_types(t: CaasContext) -> None:
         """Red when the type is ignored and the body parsed all the same."""
         form = {
             "company_name": t.unique("Typed Ltd"),
@@ -146,7 +147,7 @@ def _methods(case_id: str, service: str) -> None:
         baseline=[74],
         tags=[service, "negative"],
     )
-    async def methods(t: CaseContext) -> None:
+    async def methods(t: CaasContext) -> None:
         """Red when Allow is missing or lists another set."""
         client = t.service(service)
         for path, right, wrong in (
@@ -193,7 +194,7 @@ def _head(case_id: str, service: str) -> None:
         baseline=[1, 4],
         tags=[service],
     )
-    async def head(t: CaseContext) -> None:
+    async def head(t: CaasContext) -> None:
         """Red when HEAD is a 405, or carries a body that the next answer starts with."""
         client = t.service(service)
         for path in ("/health", ROUTES[service]["get"], "/documentation/json"):
@@ -227,7 +228,7 @@ def _unknown(case_id: str, service: str) -> None:
         baseline=[41, 42],
         tags=[service, "negative"],
     )
-    async def unknown(t: CaseContext) -> None:
+    async def unknown(t: CaasContext) -> None:
         """Red when the answer is a framework's own page, or repeats the path."""
         client = t.service(service)
         canary = t.unique("canary")
@@ -264,7 +265,7 @@ def _headers(case_id: str, service: str) -> None:
         baseline=[1, 74],
         tags=[service],
     )
-    async def headers(t: CaseContext) -> None:
+    async def headers(t: CaasContext) -> None:
         """Red when errors, or answers past the framework, go out bare."""
         client = t.service(service)
         post = ROUTES[service]["public"]
@@ -302,7 +303,7 @@ def _cors(case_id: str, service: str) -> None:
         baseline=[69, 70],
         tags=[service, "negative"],
     )
-    async def cors(t: CaseContext) -> None:
+    async def cors(t: CaasContext) -> None:
         """Red when any origin is reflected, or the wildcard comes with credentials."""
         client = t.service(service)
         for name, origin in (
@@ -343,7 +344,7 @@ def _query(case_id: str, service: str) -> None:
         baseline=[32, 73],
         tags=[service, "negative", "validation"],
     )
-    async def query(t: CaseContext) -> None:
+    async def query(t: CaasContext) -> None:
         """Red when one of two values is picked in silence."""
         session = await (await t.tenants.register()).session()
         path = ROUTES[service]["list"]

@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any
 
-from caas_conformance.authoring import Answer, CaseContext, Phase, derived
+from caas_conformance.authoring import Answer, Phase, derived
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "X06",
@@ -17,7 +18,7 @@ PARALLEL = 10
 PLACES = {"auth-service": ops.REGISTER, "gateway": "/v1/client/register"}
 
 
-def _form(t: CaseContext) -> dict[str, str]:
+def _form(t: CaasContext) -> dict[str, str]:
     return {
         "company_name": t.unique("Once Ltd"),
         "email": t.email("once"),
@@ -26,7 +27,7 @@ def _form(t: CaseContext) -> dict[str, str]:
     }
 
 
-def _headers(t: CaseContext) -> dict[str, str]:
+def _headers(t: CaasContext) -> dict[str, str]:
     return {"idempotency-key": t.unique("key")}
 
 
@@ -41,7 +42,7 @@ def _repeated(case_id: str, service: str) -> None:
         baseline=[12, 118],
         tags=[service],
     )
-    async def repeated(t: CaseContext) -> None:
+    async def repeated(t: CaasContext) -> None:
         """Red when the repetition is a conflict, or makes other credentials."""
         form, headers = _form(t), _headers(t)
         path = PLACES[service]
@@ -72,7 +73,7 @@ _repeated("X06.02", "gateway")
     baseline=[12],
     tags=["concurrency"],
 )
-async def repetitions_race(t: CaseContext) -> None:
+async def repetitions_race(t: CaasContext) -> None:
     """Red when the key is looked up first and stored last."""
     form, headers = _form(t), _headers(t)
     async with t.step(f"register {PARALLEL} times at once under one key"):
@@ -97,7 +98,7 @@ async def repetitions_race(t: CaseContext) -> None:
     baseline=[12],
     tags=["negative"],
 )
-async def key_belongs_to_one_request(t: CaseContext) -> None:
+async def key_belongs_to_one_request(t: CaasContext) -> None:
     """Red when the second request gets the first one's answer, or is carried out."""
     headers = _headers(t)
     second = _form(t)
@@ -121,7 +122,7 @@ async def key_belongs_to_one_request(t: CaseContext) -> None:
     baseline=[30],
     tags=["security", "isolation"],
 )
-async def keys_are_per_caller(t: CaseContext) -> None:
+async def keys_are_per_caller(t: CaasContext) -> None:
     """Red when the stored answer is found by the key alone."""
     alice = await (await t.tenants.register()).session("alice")
     charlie = await (await t.tenants.register()).session("charlie")
@@ -154,7 +155,7 @@ async def keys_are_per_caller(t: CaseContext) -> None:
     baseline=[19, 115],
     tags=["sdk"],
 )
-async def repeated_session(t: CaseContext) -> None:
+async def repeated_session(t: CaasContext) -> None:
     """Red when each repetition opens another session."""
     tenant = await t.tenants.register()
     headers = {**tenant.key, **_headers(t)}
@@ -180,7 +181,7 @@ async def repeated_session(t: CaseContext) -> None:
     baseline=[12],
     tags=["negative", "validation"],
 )
-async def malformed_keys(t: CaseContext) -> None:
+async def malformed_keys(t: CaasContext) -> None:
     """Red when a bad key is ignored and the request carried out twice."""
     form = _form(t)
     keys = {"long": "k" * 300, "space": "two words", "latin": "schl\xfcssel"}

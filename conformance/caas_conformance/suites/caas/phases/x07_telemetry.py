@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from caas_conformance.authoring import CaseContext, Phase, Value, pattern
+from caas_conformance.authoring import Phase, Value, pattern
 from caas_conformance.suites.caas import operations as ops
+from caas_conformance.suites.caas.context import CaasContext
 
 PHASE = Phase(
     "X07",
@@ -23,7 +24,7 @@ CORRELATION_ID = pattern(r"[A-Za-z0-9._-]{1,128}", "1 to 128 of [A-Za-z0-9._-]")
     requirements=["TEL-01"],
     baseline=[1, 27],
 )
-async def correlation_id_is_echoed(t: CaseContext) -> None:
+async def correlation_id_is_echoed(t: CaasContext) -> None:
     """Red when the id is dropped or replaced on some kind of answer."""
     ids = {"short": "a", "long": "A" * 128, "all": "Az09._-", "own": t.unique("request")}
     for service in t.service_names:
@@ -44,7 +45,7 @@ async def correlation_id_is_echoed(t: CaseContext) -> None:
     baseline=[1],
     tags=["negative", "security"],
 )
-async def bad_correlation_id_is_replaced(t: CaseContext) -> None:
+async def bad_correlation_id_is_replaced(t: CaasContext) -> None:
     """Red when it is echoed as it is, or the request refused for it."""
     ids: dict[str, str | None] = {
         "missing": None,
@@ -72,7 +73,7 @@ async def bad_correlation_id_is_replaced(t: CaseContext) -> None:
     requirements=["TEL-02"],
     baseline=[1, 27],
 )
-async def answer_names_the_trace(t: CaseContext) -> None:
+async def answer_names_the_trace(t: CaasContext) -> None:
     """Red when the service starts a trace of its own."""
     session = await (await t.tenants.register()).session()
     trace_id = Value("trace_id", t.trace.trace_id)
@@ -96,7 +97,7 @@ async def answer_names_the_trace(t: CaseContext) -> None:
     baseline=[1],
     tags=["negative"],
 )
-async def broken_context_is_ignored(t: CaseContext) -> None:
+async def broken_context_is_ignored(t: CaasContext) -> None:
     """Red when it is believed in part, or answered with an error."""
     zeros = "00-" + "0" * 32 + "-" + "0" * 16 + "-01"
     contexts = {
@@ -139,7 +140,7 @@ def _having(records: Value, **wanted: Any) -> Value:
     requirements=["TEL-03"],
     baseline=[27, 30],
 )
-async def one_trace_through_both(t: CaseContext) -> None:
+async def one_trace_through_both(t: CaasContext) -> None:
     """Red when the gateway does not pass its context on, or a service records nothing."""
     form = {
         "company_name": t.unique("Traced Ltd"),
@@ -178,7 +179,7 @@ async def one_trace_through_both(t: CaseContext) -> None:
     requirements=["TEL-04", "TEL-07"],
     baseline=[27],
 )
-async def every_service_logs(t: CaseContext) -> None:
+async def every_service_logs(t: CaasContext) -> None:
     """Red as the seed was: log lines that belong to some other request."""
     correlation_id = t.unique("followed")
     headers = {"x-correlation-id": correlation_id}
@@ -208,7 +209,7 @@ async def every_service_logs(t: CaseContext) -> None:
     baseline=[15, 17, 67],
     tags=["security", "redaction"],
 )
-async def telemetry_holds_no_secret(t: CaseContext) -> None:
+async def telemetry_holds_no_secret(t: CaasContext) -> None:
     """Red as the seed was: a log excerpt that prints the service secret."""
     tenant = await t.tenants.register()
     session = await tenant.session()

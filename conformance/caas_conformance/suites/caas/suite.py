@@ -1,0 +1,39 @@
+"""The suite as the runner finds it, and how a platform is started for it."""
+
+import os
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+from caas_conformance.authoring import Launch, Suite
+from caas_conformance.suites import caas
+from caas_conformance.suites.caas.context import SECRET_VARIABLE, CaasContext
+from caas_conformance.suites.caas.fixtures import AUTH_SERVICE, GATEWAY
+
+
+def _up(state_dir: Path) -> list[str]:
+    """Return the command line that is all the runner knows of the platform.
+
+    The kernel ends it when the runner ends, however that happens, so that not even a killed run
+    leaves a platform behind.
+    """
+    return [
+        sys.executable, "-m", "caas.stack.supervisor.tied_exec", str(os.getpid()),
+        sys.executable, "-m", "caas.cli", "up", "--profile", "caas", "--ports", "auto",
+        "--ephemeral", "--json", "--state-dir", str(state_dir),
+    ]  # fmt: skip
+
+
+SUITE = Suite(
+    name="caas",
+    title="the CAAS platform",
+    phases="caas_conformance.suites.caas.phases",
+    requirements=files(caas) / "requirements.toml",
+    context=CaasContext,
+    services=(AUTH_SERVICE, GATEWAY),
+    secrets={SECRET_VARIABLE: "service_secret"},
+    health="/internal/health",
+    document="/documentation/json",
+    markers="/health",
+    launch=Launch(command=_up),
+)
