@@ -22,6 +22,7 @@ from caas.contracts.auth.internal import (
     ValidApiKey,
     ValidateApiKey,
 )
+from caas.gateway.settings import GatewayKnobs
 from caas.kernel.errors import (
     CaasError,
     ConflictError,
@@ -32,14 +33,16 @@ from caas.kernel.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from caas.runtime.calls.breaker import CircuitBreaker
+from caas.runtime.calls.breaker import BreakerPolicy, CircuitBreaker, State
 from caas.runtime.calls.client import (
+    ClientLimits,
     ClientResponse,
     Fetched,
     HttpClient,
     UpstreamBusyError,
     UpstreamError,
 )
+from caas_observability.setup.logs import get_logger
 
 _JSON = (b"content-type", b"application/json")
 _SUCCESS_MAX = 299
@@ -54,6 +57,8 @@ _PLAIN: Mapping[int, type[CaasError]] = {
 _OURS_REFUSED = "service_authentication_failed"
 
 Answer = TypeVar("Answer")
+
+_log = get_logger("caas.gateway.clients")
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +115,27 @@ class Upstream:
         """Call and read the whole answer."""
         response = await self.request(method, target, **options)
         return Fetched(response.status, response.headers, await response.read())
+
+
+def open_upstream(service: str, url: str, knobs: GatewayKnobs) -> Upstream:
+    """Return the service called *service* at *url*; it is connected to on first use."""
+    limits = ClientLimits(
+        connections_max=knobs.upstream_connections_max,
+        connect_s=knobs.upstream_connect_s,
+        first_byte_s=knobs.upstream_total_s,
+        total_s=knobs.upstream_total_s,
+    )
+    policy = BreakerPolicy(
+        failures_max=knobs.breaker_failures_max,
+        open_s=knobs.breaker_open_s,
+        open_max_s=knobs.breaker_open_max_s,
+    )
+    breaker = CircuitBreaker(service, policy, on_change=_circuit_changed)
+    return Upstream(HttpClient(url, limits=limits), breaker)
+
+
+def _circuit_changed(service: str, state: State) -> None:
+    _log.warning("circuit changed", upstream=service, state=state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from caas.contracts.auth.api import Plan
 from caas.contracts.services import ServiceSpec
+from caas.runtime.ratelimit import Limit
 from caas.runtime.settings import read_section
 
 SERVICE = ServiceSpec(
@@ -53,6 +55,20 @@ class GatewayKnobs(msgspec.Struct, frozen=True, kw_only=True):
     breaker_open_s: float = 1.0
     breaker_open_max_s: float = 8.0
     plan_cached_s: float = 60.0
+
+    @property
+    def limit_anonymous(self) -> Limit:
+        """Return the limit of a client's address."""
+        return Limit(self.limit_anonymous_requests, self.rate_window_s)
+
+    @property
+    def limits_by_plan(self) -> Mapping[Plan, Limit]:
+        """Return the limit of a tenant by its plan."""
+        return {
+            "free": Limit(self.limit_free_requests, self.rate_window_s),
+            "business": Limit(self.limit_business_requests, self.rate_window_s),
+            "enterprise": Limit(self.limit_enterprise_requests, self.rate_window_s),
+        }
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):

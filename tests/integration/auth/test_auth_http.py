@@ -394,7 +394,7 @@ async def test_fast_token_check_answers_as_the_documented_one(
         return got
 
     fast = await answers()
-    app.install({}, None)
+    app.install({}, {}, None)
     documented = await answers()
 
     assert fast[0][0] == 200

@@ -16,7 +16,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from caas.contracts.services import ServiceSpec
 from caas.kernel import wire
 from caas.kernel.errors import ConflictError, ForbiddenError, UnauthenticatedError
-from caas.runtime.http.app import create_service_app
+from caas.runtime.http.app import FastRoutes, Running, create_service_app
 from caas.runtime.http.edge.layer import Edge
 from caas.runtime.http.fast import FastRequest, FastResponse
 from caas.runtime.http.operations import BEARER, operation
@@ -134,28 +134,36 @@ async def shout(request: FastRequest) -> FastResponse:
     return FastResponse(200, ((b"content-type", b"text/plain"),), louder())
 
 
-@asynccontextmanager
-async def nothing_to_open(_: Litestar) -> AsyncIterator[None]:
-    """Open nothing."""
-    yield
-
-
 ROUTES = [
     get_item, list_items, make_item, write_private, delete_item, bug, wait, wait_and_write,
 ]  # fmt: skip
 
 
-def demo_app(seen: Seen | None = None, **changes: Any) -> Edge:
-    """Build the service."""
+FAST: FastRoutes = {("GET", "/fast"): fast_item, ("POST", "/fast"): fast_item}
+
+
+def demo_app(
+    seen: Seen | None = None, *, running: dict[str, Any] | None = None, **changes: Any
+) -> Edge:
+    """Build the service.
+
+    Args:
+        seen: Where its routes put what they notice.
+        running: Changes to what exists while it runs.
+        changes: To how it is built.
+    """
     found = seen or Seen()
+    parts = Running(**{"fast_routes": FAST, "proxy": {"/raw": shout}, **(running or {})})
+
+    @asynccontextmanager
+    async def nothing_to_open(_: Litestar) -> AsyncIterator[Running]:
+        yield parts
+
     options: dict[str, Any] = {
         "version": "1.2.3",
         "environ": {"CAAS_SERVICE_SECRET": SECRET, "CAAS_CORS_ORIGINS": ORIGIN},
         "lifespan": nothing_to_open,
         "dependencies": {"seen": Provide(lambda: found, sync_to_thread=False)},
-        "readiness": dict,
-        "fast_routes": lambda: {("GET", "/fast"): fast_item, ("POST", "/fast"): fast_item},
-        "proxy": {"/raw": shout},
     }
     merged = {"routers": ROUTES} | options | changes
     return create_service_app(SPEC, **merged)

@@ -1,12 +1,12 @@
 """MongoDB and Redis clients: spans, outages, bounded waits; on real servers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
-from litestar import Litestar, get
+from litestar import get
 
 from caas.kernel.errors import UnavailableError
 from caas.runtime.data import redis as redis_module
@@ -139,23 +139,13 @@ async def test_dead_dependencies_are_503(free_port: int, build_app: Any, wire_to
     async def ask_redis() -> None:
         await redis.get("x")
 
-    @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        yield
-        await mongo.close()
-        await redis.aclose()
-
-    app = build_app(
-        routers=[ask_mongo, ask_redis],
-        lifespan=lifespan,
-        readiness=lambda: {
-            "mongodb": lambda: ping_mongo(mongo),
-            "redis": lambda: ping_redis(redis),
-        },
-    )
+    probes = {"mongodb": partial(ping_mongo, mongo), "redis": partial(ping_redis, redis)}
+    app = build_app(routers=[ask_mongo, ask_redis], running={"probes": probes})
     async with serving(app) as url:
         wire = wire_to(url)
         answers = await asyncio.gather(*map(wire.get, ("/mongo", "/redis", "/internal/ready")))
+    await mongo.close()
+    await redis.aclose()
 
     assert [answer.status for answer in answers] == [503, 503, 503]
     assert [answer.header("retry-after") for answer in answers[:2]] == ["1", "1"]
@@ -169,12 +159,8 @@ async def test_readiness_with_live_dependencies(
 ) -> None:
     """Case 3 of the seed report."""
     mongo, redis = open_mongo(mongodb_url, app_name="t"), open_redis(redis_url, client_name="t")
-    app = build_app(
-        readiness=lambda: {
-            "mongodb": lambda: ping_mongo(mongo),
-            "redis": lambda: ping_redis(redis),
-        }
-    )
+    probes = {"mongodb": partial(ping_mongo, mongo), "redis": partial(ping_redis, redis)}
+    app = build_app(running={"probes": probes})
     async with serving(app) as url:
         answer = await wire_to(url).get("/internal/ready")
     await mongo.close()

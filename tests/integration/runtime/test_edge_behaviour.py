@@ -307,7 +307,7 @@ async def test_a_stream_that_breaks_is_cut_off(build_app: Any, wire_to: Any) -> 
 
         return FastResponse(200, ((b"content-type", b"text/plain"),), part())
 
-    async with serving(build_app(proxy={"/raw": broken})) as url:
+    async with serving(build_app(running={"proxy": {"/raw": broken}})) as url:
         reader, writer = await wire_to(url).connect()
         writer.write(b"GET /raw HTTP/1.1\r\nHost: a\r\n\r\n")
         everything = await asyncio.wait_for(reader.read(), PATIENCE_S)
@@ -331,7 +331,7 @@ async def test_a_health_probe_that_hangs_is_down(
         return
 
     lines: list[bytes] = []
-    async with serving(build_app(readiness=lambda: {"mongodb": hang, "redis": fine})) as url:
+    async with serving(build_app(running={"probes": {"mongodb": hang, "redis": fine}})) as url:
         with recording(lines) as queue:
             answer = await wire_to(url).get("/internal/ready", b"Traceparent: " + PARENT + b"\r\n")
             await asyncio.wait_for(queue.span, PATIENCE_S)

@@ -264,7 +264,7 @@ async def test_through_the_edge(build_app: Any, wire_to: Any, store: Redis) -> N
     """A declared POST honours the header, with every edge header on the repeat as well."""
     key = new_id().encode()
     headers = b"Content-Type: application/json\r\nIdempotency-Key: %s\r\n"
-    app = build_app(idempotency=lambda: Idempotency(store, secret=SECRET))
+    app = build_app(running={"idempotency": Idempotency(store, secret=SECRET)})
     async with serving(app) as url:
         wire = wire_to(url)
         answers = await asyncio.gather(

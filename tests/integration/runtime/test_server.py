@@ -128,7 +128,7 @@ async def test_a_short_answer_is_never_taken_for_a_whole_one(build_app: Any, wir
 
         return FastResponse(200, ((b"content-length", b"8"),), part())
 
-    async with serving(build_app(proxy={"/raw": short})) as url:
+    async with serving(build_app(running={"proxy": {"/raw": short}})) as url:
         answer = await everything(wire_to(url), b"GET /raw HTTP/1.1\r\nHost: a\r\n\r\n")
 
     assert b"content-length: 8\r\n" in answer

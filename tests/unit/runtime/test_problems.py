@@ -20,8 +20,8 @@ from caas.kernel.errors import (
     UnavailableError,
 )
 from caas.runtime.data.outages import outage_of, translate_errors
+from caas.runtime.failures import STACK_MAX_FRAMES
 from caas.runtime.http.problems import (
-    STACK_MAX_FRAMES,
     RefusalError,
     problem_of,
     record_problem,

@@ -1,7 +1,8 @@
-"""The one way to build a service: routes in, a complete ASGI application out."""
+"""Routes in, a complete ASGI application out; what a service opens first is `runtime.service`."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from caas.runtime.http.edge.cors import CorsPolicy
 from caas.runtime.http.edge.layer import Edge, EdgeOptions
 from caas.runtime.http.edge.routing import RouteTable
 from caas.runtime.http.fast import FastHandler, FastRequest, FastResponse, RawHandler
-from caas.runtime.http.health import Health, Probes, health_routes
+from caas.runtime.http.health import Health, Probe, health_routes
 from caas.runtime.http.idempotency import Idempotency
 from caas.runtime.http.openapi import JSON_PATH, PAGE_PATH, Extra, build_document, encode_document
 from caas.runtime.http.problems import Style, problem_handler
@@ -25,8 +26,29 @@ from caas.runtime.identity.peers import PeerTrust
 from caas.runtime.settings import RuntimeSettings
 from caas_observability.setup.process import configure
 
-Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
-FastRoutes = Callable[[], Mapping[tuple[str, str], FastHandler]]
+FastRoutes = Mapping[tuple[str, str], FastHandler]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What exists of a service only while it runs.
+
+    Attributes:
+        probes: Name of a dependency -> probe that raises when it is down.
+        fast_routes: Hot paths that skip Litestar and behave as the documented route does.
+        proxy: Path prefix -> handler of everything below it.
+        idempotency: Serves the routes declared idempotent; None leaves the header alone.
+    """
+
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    fast_routes: FastRoutes = field(default_factory=dict)
+    proxy: Mapping[str, RawHandler] = field(default_factory=dict)
+    idempotency: Idempotency | None = None
+
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[Running]]
+LitestarLifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+MethodsOf = Callable[[str], Iterable[str]]
 
 
 def create_service_app(  # noqa: PLR0913 - the whole of a service, by keyword
@@ -37,10 +59,7 @@ def create_service_app(  # noqa: PLR0913 - the whole of a service, by keyword
     environ: Mapping[str, str],
     lifespan: Lifespan,
     dependencies: Mapping[str, Provide],
-    readiness: Probes,
-    fast_routes: FastRoutes = dict,
-    proxy: Mapping[str, RawHandler] | None = None,
-    idempotency: Callable[[], Idempotency | None] = lambda: None,
+    methods_of: MethodsOf | None = None,
     style: Style = "service",
     openapi_extra: Extra | None = None,
     repeatable_query: frozenset[str] = frozenset(),
@@ -53,14 +72,9 @@ def create_service_app(  # noqa: PLR0913 - the whole of a service, by keyword
         routers: Its routes, documented at `/documentation`.
         version: Shown in the document and in telemetry.
         environ: The environment; see `RuntimeSettings` and `caas_observability.setup.process`.
-        lifespan: Opens the service's clients and puts them where its routes find them.
+        lifespan: Opens the service's clients, puts them where its routes find them, closes them.
         dependencies: Litestar dependencies of every route.
-        readiness: Called once the lifespan runs; name of a dependency -> probe that raises
-            when it is down.
-        fast_routes: Called once the lifespan runs; hot paths that skip Litestar and behave as
-            the documented route does.
-        proxy: Path prefix -> handler of everything below it.
-        idempotency: Called once the lifespan runs; serves the routes declared idempotent.
+        methods_of: Lists the methods of a path that raw handlers serve.
         style: `gateway` adds the seed gateway's members to problem documents.
         openapi_extra: Returns parts to merge into the OpenAPI document.
         repeatable_query: Query parameters that are lists; any other may occur once.
@@ -73,14 +87,17 @@ def create_service_app(  # noqa: PLR0913 - the whole of a service, by keyword
     trust = PeerTrust(settings.trusted_proxies, settings.service_secret)
 
     name = environ.get("OTEL_SERVICE_NAME") or spec.name
-    health = Health(name, version, readiness, clock or SystemClock())
+    now = Running()
+    health = Health(name, version, lambda: now.probes, clock or SystemClock())
     routes = [*routers, *health_routes(health, trust, style)]
 
     def allow(path: str) -> bytes:
         return edge.allow(path)
 
-    def install() -> None:
-        edge.install(fast_routes(), idempotency())
+    def install(running: Running) -> None:
+        nonlocal now
+        now = running
+        edge.install(running.fast_routes, running.proxy, running.idempotency)
 
     litestar = Litestar(
         routes,
@@ -102,7 +119,6 @@ def create_service_app(  # noqa: PLR0913 - the whole of a service, by keyword
             repeatable_query=repeatable_query,
         ),
         routes=RouteTable(litestar),
-        proxy=proxy or {},
         own_routes=documentation_routes(
             lambda: build_document(
                 routes,
@@ -115,6 +131,8 @@ def create_service_app(  # noqa: PLR0913 - the whole of a service, by keyword
             )
         ),
     )
+    if methods_of is not None:
+        edge.routes.add_lookup(methods_of)
     return edge
 
 
@@ -123,8 +141,8 @@ def _running(
     version: str,
     environ: Mapping[str, str],
     lifespan: Lifespan,
-    install: Callable[[], None],
-) -> Lifespan:
+    install: Callable[[Running], None],
+) -> LitestarLifespan:
     """Run the service's own lifespan between the start and the last export of its telemetry."""
 
     @asynccontextmanager
@@ -132,8 +150,8 @@ def _running(
         telemetry = configure(spec.name, version, environ)
         telemetry.start()
         try:
-            async with lifespan(app):
-                install()
+            async with lifespan(app) as running:
+                install(running)
                 yield
         finally:
             await telemetry.shutdown()

@@ -12,7 +12,7 @@ from typing import Any
 from litestar import Litestar
 
 from caas.contracts.services import ServiceSpec
-from caas.runtime.http.app import create_service_app
+from caas.runtime.http.app import Running, create_service_app
 from caas.runtime.http.edge import layer as edge
 from caas.runtime.http.fast import FastRequest, FastResponse
 from caas_observability.setup.metrics import HttpServerMetrics
@@ -47,8 +47,8 @@ class _NoMetrics(HttpServerMetrics):
 
 
 @asynccontextmanager
-async def _nothing_to_open(_: Litestar) -> AsyncIterator[None]:
-    yield
+async def _lifespan(_: Litestar) -> AsyncIterator[Running]:
+    yield Running(fast_routes={("GET", "/v1/ping"): _ping})
 
 
 async def _ping(_: FastRequest) -> FastResponse:
@@ -74,8 +74,6 @@ def create_app() -> edge.Edge:
         [],
         version="0",
         environ=os.environ,
-        lifespan=_nothing_to_open,
+        lifespan=_lifespan,
         dependencies={},
-        readiness=dict,
-        fast_routes=lambda: {("GET", "/v1/ping"): _ping},
     )

@@ -24,7 +24,6 @@ from caas.kernel.clock import Clock
 from caas.kernel.errors import UnavailableError
 from caas.runtime.identity.jwt_policy import ALGORITHM
 
-RELOAD_INTERVAL_S = 30.0
 NONCE_BYTES = 12
 SEALING_KEY_BYTES = 32
 

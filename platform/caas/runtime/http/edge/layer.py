@@ -90,30 +90,31 @@ class Edge:
         options: EdgeOptions,
         *,
         routes: RouteTable,
-        proxy: Mapping[str, RawHandler],
         own_routes: Mapping[tuple[str, str], FastHandler],
     ) -> None:
         self.litestar = litestar
         self.routes = routes
-        self.proxy = sorted(proxy.items(), key=lambda item: -len(item[0]))
+        self.proxy: list[tuple[str, RawHandler]] = []
         self._options = options
         self._keeper = WatchKeeper()
         self._correlation = CorrelationIds()
-        self._prefixes = tuple(prefix for prefix, _ in self.proxy)
+        self._prefixes: tuple[str, ...] = ()
         self._own = dict(own_routes)
         self._fast: dict[tuple[str, bytes], FastHandler] = {}
         self._idempotency: Idempotency | None = None
-        self.install({}, None)
+        self.install({}, {}, None)
 
     def install(
         self,
         fast_routes: Mapping[tuple[str, str], FastHandler],
+        proxy: Mapping[str, RawHandler],
         idempotency: Idempotency | None,
     ) -> None:
         """Take what exists only once the service runs; a trailing slash makes no difference.
 
         Args:
             fast_routes: `(method, path)` -> handler, served past Litestar.
+            proxy: Path prefix -> handler of everything below it.
             idempotency: Serves the routes declared idempotent; None leaves the header alone.
         """
         routes = {**self._own, **fast_routes}
@@ -122,6 +123,8 @@ class Edge:
             for (method, path), handler in routes.items()
             for slash in (b"", b"/")
         }
+        self.proxy = sorted(proxy.items(), key=lambda item: -len(item[0]))
+        self._prefixes = tuple(prefix for prefix, _ in self.proxy)
         self._idempotency = idempotency
         self._correlation = CorrelationIds()  # anew in each forked process
         self.routes.add_fast(routes)
