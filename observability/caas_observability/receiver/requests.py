@@ -1,7 +1,7 @@
 """Export requests taken apart into resource, scope and items, as protobuf messages.
 
-A request is parsed whole. When that fails, each of its items is parsed alone, so that one with
-broken text, or nested too deeply, takes no other with it.
+Where one can't be parsed as a whole, each of its items is parsed alone, so that one with broken
+text, or nested too deeply, takes no other with it.
 
 JSON follows the OTLP specification: ids are hex in either case. Base64 ids, which plain protobuf
 JSON writers send, are taken as well.
@@ -13,6 +13,7 @@ import json  # noqa: TID251 - reads texts that no one else would, item by item
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -38,11 +39,8 @@ _ID_CHARS = {
     "parentSpanId": 16, "parent_span_id": 16,
 }  # fmt: skip
 _HEX = re.compile(r"[0-9a-fA-F]+")
-# The last four are what ParseDict lets through for members of a wrong type.
-_NOT_OTLP = (
-    ParseError, DecodeError, msgspec.DecodeError, ValueError, RecursionError,
-    TypeError, AttributeError, KeyError,
-)  # fmt: skip
+_NO_MESSAGE = (ParseError, ValueError, RecursionError, TypeError, AttributeError, KeyError)
+"""What ParseDict raises, or lets through for members of a wrong type."""
 # A text that never ends goes to the end, or each of its quotes would be tried anew.
 _JSON_TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[{\]}]', re.DOTALL)
 
@@ -79,16 +77,14 @@ def read(
     Raises:
         InvalidOtlpError: It is no request of this kind at all.
     """
+    if is_json:
+        yield from _json_groups(shape, body, rejected)
+        return
     message = kind()
     try:
-        if is_json:
-            decoded = msgspec.json.decode(body, type=dict[str, Any])
-            ParseDict(_with_base64_ids(decoded, 0), message, ignore_unknown_fields=True)
-        else:
-            message.ParseFromString(body)
-    except _NOT_OTLP:
-        apart = _json_groups if is_json else _protobuf_groups
-        yield from apart(shape, body, rejected)
+        message.ParseFromString(body)
+    except DecodeError:
+        yield from _protobuf_groups(shape, body, rejected)
         return
     for resource in getattr(message, shape.resources):
         for scope in getattr(resource, shape.scopes):
@@ -167,12 +163,14 @@ def _from_json(kind: type[Any], value: Any) -> Any:
         return ParseDict(_with_base64_ids(value, 0), kind(), ignore_unknown_fields=True)
     except _TooDeepError:
         return TOO_DEEP
-    except _NOT_OTLP as error:
+    except _NO_MESSAGE as error:
         return TOO_DEEP if "too deep" in str(error) else UNREADABLE
 
 
 def _json_document(body: bytes) -> Any:
     """Decode JSON whose texts may be broken; what is broken stays so, for its item to fail on."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(body)
     try:
         text = body.decode("utf-8", "surrogateescape")
         return json.loads(_without_depths(text), parse_int=_integer)
