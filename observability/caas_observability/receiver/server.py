@@ -1,14 +1,20 @@
 """An OTLP/HTTP receiver inside the runner: protobuf and JSON, gzip, bounded, no framework.
 
+It has a thread and a loop of its own: whatever a service exports, reading it does not keep the
+caller's loop from turning. It hands over through the store, one request's records at a time.
+
 Answers as the OTLP specification says: 200 with an Export…ServiceResponse of the request's
 encoding (with a partial success when some items can't be read, or the store is full), 400 with a
 `Status` message for what can't be decoded, 413 and 415 for what is too large or of another type.
 """
 
 import asyncio
+import threading
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -71,7 +77,8 @@ class OtlpReceiver:
         self.refusals: Counter[str] = Counter()
         self.unread: Counter[str] = Counter()
         self.connections: set[_Connection] = set()
-        self._server: asyncio.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._stop: Callable[[], object] = lambda: None
 
     @property
     def endpoint(self) -> str:
@@ -90,19 +97,45 @@ class OtlpReceiver:
         Raises:
             OSError: The address can't be bound.
         """
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+        listening: Future[int] = Future()
+        loop_kind = type(asyncio.get_running_loop())  # uvloop where the caller has it
+        self._thread = threading.Thread(
+            target=self._run, args=(loop_kind, listening), name="otlp-receiver", daemon=True
+        )
+        self._thread.start()
+        self._port = await asyncio.wrap_future(listening)
 
-    async def close(self) -> None:
-        """Stop listening and close every connection; what arrived stays."""
-        server, self._server = self._server, None
-        if server is None:
+    def _run(
+        self, loop_kind: Callable[[], asyncio.AbstractEventLoop], listening: Future[int]
+    ) -> None:
+        with asyncio.Runner(loop_factory=loop_kind) as runner:
+            runner.run(self._serve(listening))
+
+    async def _serve(self, listening: Future[int]) -> None:
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._stop = lambda: loop.call_soon_threadsafe(stopping.set)
+        if not listening.set_running_or_notify_cancel():
             return
+        try:
+            server = await loop.create_server(lambda: _Connection(self), self._host, self._port)
+        except BaseException as error:  # noqa: BLE001 - the caller's
+            listening.set_exception(error)
+            return
+        listening.set_result(server.sockets[0].getsockname()[1])
+        await stopping.wait()
         server.close()
         for connection in list(self.connections):
             connection.abort()
         await server.wait_closed()
+
+    async def close(self) -> None:
+        """Stop listening and close every connection; what arrived stays."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        with suppress(RuntimeError):  # it never began to listen
+            self._stop()
+        await asyncio.to_thread(thread.join)
 
     async def __aenter__(self) -> Self:
         await self.start()

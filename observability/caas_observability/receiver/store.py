@@ -1,8 +1,10 @@
 """The spans and log records of a run, bounded, by trace, and written as OTLP/JSON lines."""
 
 import asyncio
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +28,8 @@ _Key = tuple[str, str, str]  # trace id, service, span kind
 class TelemetryStore:
     """Keeps what arrives until `RECORDS_MAX` records, then refuses more.
 
+    Filled by one thread and read by others; whoever waits, waits on a loop of its own.
+
     Attributes:
         spans: In order of arrival.
         logs: In order of arrival, those without a trace included.
@@ -37,6 +41,7 @@ class TelemetryStore:
         self._max_records = max_records
         self._spans_by_trace: dict[str, list[ReceivedSpan]] = defaultdict(list)
         self._logs_by_trace: dict[str, list[ReceivedLog]] = defaultdict(list)
+        self._lock = threading.Lock()
         self._waiting: dict[_Key, list[asyncio.Future[ReceivedSpan]]] = {}
         self.spans: list[ReceivedSpan] = []
         self.logs: list[ReceivedLog] = []
@@ -45,36 +50,43 @@ class TelemetryStore:
 
     def add_spans(self, spans: Sequence[ReceivedSpan]) -> int:
         """Keep *spans* and tell whoever waits for one; return how many did not fit."""
-        kept = spans[: self._room()]
-        for span in kept:
-            self.spans.append(span)
-            self._spans_by_trace[span.trace_id].append(span)
-            for waiting in self._waiting.pop((span.trace_id, span.service, span.kind), ()):
-                if not waiting.done():
-                    waiting.set_result(span)
-        self.rejected += len(spans) - len(kept)
+        with self._lock:
+            kept = spans[: self._room()]
+            self.rejected += len(spans) - len(kept)
+            for span in kept:
+                self.spans.append(span)
+                self._spans_by_trace[span.trace_id].append(span)
+                self._tell((span.trace_id, span.service, span.kind), span)
         return len(spans) - len(kept)
 
     def add_logs(self, logs: Sequence[ReceivedLog]) -> int:
         """Keep *logs*; return how many did not fit."""
-        kept = logs[: self._room()]
-        for log in kept:
-            self.logs.append(log)
-            if log.trace_id:
-                self._logs_by_trace[log.trace_id].append(log)
-        self.rejected += len(logs) - len(kept)
+        with self._lock:
+            kept = logs[: self._room()]
+            self.rejected += len(logs) - len(kept)
+            for log in kept:
+                self.logs.append(log)
+                if log.trace_id:
+                    self._logs_by_trace[log.trace_id].append(log)
         return len(logs) - len(kept)
+
+    def _tell(self, key: _Key, arrived: ReceivedSpan) -> None:
+        for waiting in self._waiting.pop(key, ()):
+            with suppress(RuntimeError):  # its loop is closed
+                waiting.get_loop().call_soon_threadsafe(_resolve, waiting, arrived)
 
     def _room(self) -> int:
         return max(0, self._max_records - len(self.spans) - len(self.logs))
 
     def spans_of(self, trace_id: str) -> Sequence[ReceivedSpan]:
         """Return the spans of one trace, in order of arrival."""
-        return self._spans_by_trace.get(trace_id, ())
+        with self._lock:
+            return list(self._spans_by_trace.get(trace_id, ()))
 
     def logs_of(self, trace_id: str) -> Sequence[ReceivedLog]:
         """Return the log records of one trace, in order of arrival."""
-        return self._logs_by_trace.get(trace_id, ())
+        with self._lock:
+            return list(self._logs_by_trace.get(trace_id, ()))
 
     async def wait_for_span(
         self, trace_id: str, service: str, *, kind: str = "server", timeout_s: float
@@ -84,21 +96,23 @@ class TelemetryStore:
         Raises:
             TimeoutError: It did not arrive within *timeout_s* seconds.
         """
-        for span in self.spans_of(trace_id):
-            if span.service == service and span.kind == kind:
-                return span
         key = (trace_id, service, kind)
         arrival: asyncio.Future[ReceivedSpan] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(key, []).append(arrival)
+        with self._lock:
+            for span in self._spans_by_trace.get(trace_id, ()):
+                if span.service == service and span.kind == kind:
+                    return span
+            self._waiting.setdefault(key, []).append(arrival)
         try:
             async with asyncio.timeout(timeout_s):
                 return await arrival
         finally:
-            others = [w for w in self._waiting.get(key, ()) if w is not arrival]
-            if others:
-                self._waiting[key] = others
-            else:
-                self._waiting.pop(key, None)
+            with self._lock:
+                others = [w for w in self._waiting.get(key, ()) if w is not arrival]
+                if others:
+                    self._waiting[key] = others
+                else:
+                    self._waiting.pop(key, None)
 
     def write_jsonl(self, path: Path, redactor: Redactor | None = None) -> int:
         """Write everything as OTLP/JSON lines to *path*, redacted; return the number of lines."""
@@ -117,6 +131,11 @@ class TelemetryStore:
         for resource, scope, logs in _groups(self.logs):
             group = {"scope": {"name": scope}, "logRecords": [_log(r, redactor) for r in logs]}
             yield {"resourceLogs": [{**_resource(resource, redactor), "scopeLogs": [group]}]}
+
+
+def _resolve(waiting: asyncio.Future[ReceivedSpan], arrived: ReceivedSpan) -> None:
+    if not waiting.done():
+        waiting.set_result(arrived)
 
 
 def _groups(

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,6 +26,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
+from caas.testing.patience import PATIENCE_S
+from caas_observability.receiver import decoding
+from caas_observability.receiver.records import ReceivedSpan
 from caas_observability.receiver.server import REASONS_MAX, OtlpReceiver, count
 from caas_observability.redaction import Redactor
 
@@ -336,6 +340,35 @@ async def test_everything_is_written_as_otlp_json_lines(
         assert again.store.logs[0].level == "error"
         assert again.write_jsonl(tmp_path / "again.jsonl") == 2
         assert (tmp_path / "again.jsonl").read_text() == text
+
+
+async def test_reading_does_not_hold_up_the_caller_s_loop(
+    receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a service sends: here reading it ends when the loop has turned meanwhile."""
+    turned = threading.Event()
+    held_up: list[bool] = []
+    decode = decoding.decode_spans
+
+    def slow(body: bytes, *, is_json: bool) -> decoding.Decoded[ReceivedSpan]:
+        loop.call_soon_threadsafe(turned.set)
+        held_up.append(not turned.wait(PATIENCE_S))
+        return decode(body, is_json=is_json)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(decoding, "decode_spans", slow)
+    await send(receiver, post("/v1/traces", spans_request()))
+
+    assert held_up == [False]
+    assert len(receiver.store.spans) == 1
+
+
+async def test_an_address_that_is_taken_is_told(receiver: OtlpReceiver) -> None:
+    """To whoever starts it, though another thread listens; closing it is safe."""
+    other = OtlpReceiver(port=int(receiver.endpoint.rpartition(":")[2]))
+    with pytest.raises(OSError, match="in use"):
+        await other.start()
+    await other.close()
 
 
 async def test_closing_ends_open_connections() -> None:

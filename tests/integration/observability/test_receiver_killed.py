@@ -36,7 +36,7 @@ asyncio.run(main())
 SERVICE = """
 import asyncio, os, signal
 import httptools
-from caas_observability import metrics, setup, tracing
+from caas_observability.setup import metrics, process as setup, tracing
 from caas_observability.setup.logs import get_logger
 
 log = get_logger("svc")
