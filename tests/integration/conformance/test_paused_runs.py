@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.engine import pauses
+from caas_conformance.engine.runner import INCONCLUSIVE_MAX
 from caas_conformance.testing import Asked, Said, ScriptedService
 from caas_conformance.verdicts.judging import exit_code
 from caas_reports.model import Run, Verdict
@@ -16,6 +18,7 @@ pytestmark = pytest.mark.anyio
 Conduct = Callable[..., Awaitable[tuple[Run, Path]]]
 
 PAUSE_S = 2.0
+LIST_ITEMS = 60_000
 
 
 class Machine:
@@ -95,6 +98,36 @@ async def test_a_failure_without_a_pause_counts(
     verdicts = [attempt.verdict for attempt in run.cases[0].attempts]
     assert verdicts == [Verdict.ERROR] + [Verdict.FAILED] * (1 + options.get("retries", 0))
     assert (run.cases[0].verdict, exit_code(run)) == (Verdict.FAILED, 1)
+
+
+async def test_what_is_red_again_is_red(conducted: Conduct, machine: Make) -> None:
+    """A machine that stands still each time excuses a case once."""
+    machine([500, 500, 200], 100)
+    run, _ = await conducted(telemetry=False, options={"inconclusive_max": INCONCLUSIVE_MAX})
+
+    verdicts = [attempt.verdict for attempt in run.cases[0].attempts]
+    assert verdicts == [Verdict.ERROR, Verdict.FAILED]
+    assert exit_code(run) == 1
+
+
+async def test_a_service_can_t_excuse_itself_by_what_it_logs(
+    conducted: Conduct, machine: Make, service: ScriptedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A huge list with each failure keeps the runner busy; the failure counts all the same."""
+    machine([500, 200], 0)
+    monkeypatch.undo()
+    huge = [{"intValue": str(number)} for number in range(LIST_ITEMS)]
+
+    def log_it(_: dict[str, Any], log: dict[str, Any]) -> None:
+        log["body"] = {"arrayValue": {"values": huge}}
+
+    service.fault = log_it
+    run, _ = await conducted(options={"inconclusive_max": INCONCLUSIVE_MAX})
+
+    (attempt,) = run.cases[0].attempts
+    assert attempt.verdict is Verdict.FAILED
+    assert len(attempt.logs) == 1
+    assert exit_code(run) == 1
 
 
 async def test_pauses_do_not_excuse_for_ever(conducted: Conduct, machine: Make) -> None:
