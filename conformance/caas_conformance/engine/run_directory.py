@@ -5,9 +5,11 @@ points to the newest. `run.json` is there before the first case starts and is no
 the run ends, so that no moment of a run looks like a success.
 """
 
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,18 +71,30 @@ class RunDirectory:
 
 
 class Journal:
-    """What happened so far, a JSON line each, on disk before the run goes on."""
+    """What happened so far, a JSON line each, on disk before the run goes on.
+
+    Its lock says that the run is alive: the kernel takes it away however the process ends, and
+    it is seen from other containers, where process ids are others' or repeat.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        draft = path.with_name(f".{path.name}")
+        self._descriptor = os.open(draft, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        with suppress(OSError):  # a file system without locks: `unfinished` takes it for alive
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        draft.replace(path)  # nobody sees it unlocked
 
     def begin(self, run_id: str, planned: int) -> None:
         """Append the first line: whose run this is, and which process writes it."""
         self.write("begun", run_id=run_id, pid=os.getpid(), planned=planned)
 
     def write(self, event: str, **members: Any) -> None:
-        """Append one line; the kernel has it when this returns, so a kill does not lose it."""
-        os.write(self._descriptor, msgspec.json.encode({"event": event, **members}) + b"\n")
+        """Append one line; the kernel has it when this returns, so a kill does not lose it.
+
+        A full disk loses the line and nothing else: only killed runs are read from here.
+        """
+        with suppress(OSError):
+            os.write(self._descriptor, msgspec.json.encode({"event": event, **members}) + b"\n")
 
     def close(self) -> None:
         """Close the file."""
@@ -88,15 +102,13 @@ class Journal:
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a journal; a torn last line is left out."""
+    """Yield the lines of a journal; torn ones, of a kill or a full disk, are left out."""
     if not path.exists() or path.stat().st_size > JOURNAL_BYTES_MAX:
         return
     with path.open("rb") as lines:
         for line in lines:
-            try:
+            with suppress(msgspec.DecodeError):
                 yield msgspec.json.decode(line, type=dict[str, Any])
-            except msgspec.DecodeError:
-                return
 
 
 def latest(runs: Path) -> Path | None:
@@ -125,14 +137,9 @@ def _readable(path: Path) -> Run | None:
 
 
 def _is_alive(path: Path) -> bool:
-    started = next(read_journal(path / JOURNAL), {})
-    pid = started.get("pid")
-    if not isinstance(pid, int):
-        return False
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        with (path / JOURNAL).open("rb") as journal:
+            fcntl.flock(journal, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True  # or it can't be told, and then nothing is changed
+    return False

@@ -5,7 +5,7 @@ for telemetry is outside of it, so that a settle round never holds up the next c
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
@@ -21,7 +21,8 @@ from caas_reports.model import Status, Verdict
 PARALLEL_MAX = 64
 REPEAT_MAX = 1_000
 RETRIES_MAX = 5
-INCONCLUSIVE_MAX = 5
+INCONCLUSIVE_MAX = 1
+"""A case that comes out red again is red, whatever the machine did meanwhile."""
 OVERTIME_S = 2.0  # beyond a case's own limit, which should have ended it, and between tries to
 CANCELLATIONS_MAX = 5
 
@@ -86,8 +87,8 @@ class CaseResult:
 
     @property
     def flaky(self) -> bool:
-        """Whether attempts disagree."""
-        return is_flaky(record.verdict for record in self.conclusive)
+        """Whether attempts disagree; one that was not let finish says nothing."""
+        return is_flaky(r.verdict for r in self.conclusive if r.status is not Status.ABORTED)
 
     @property
     def vacuous(self) -> bool:
@@ -182,8 +183,7 @@ class Runner:
             record = AttemptRecord.begin(result.case, number, self._environment, self._run_id)
             result.attempts.append(record)
             self._journal.write("started", case=result.case.id, attempt=number)
-            for watcher in self._watchers:
-                watcher.started(result.case, number)
+            self._show(lambda watcher: watcher.started(result.case, number))
             await self._drive(record)
             record.paused_s = self._pauses.total_s() - paused_before_s
             if (
@@ -237,8 +237,15 @@ class Runner:
             trace_id=record.trace.trace_id,
             at_ms=round((perf_counter() - self._began) * 1000, 3),
         )
+        self._show(lambda watcher: watcher.judged(record, final=final))
+
+    def _show(self, tell: Callable[[Watcher], None]) -> None:
+        """Tell who watches; one that fails is told nothing more, and the run goes on."""
         for watcher in self._watchers:
-            watcher.judged(record, final=final)
+            try:
+                tell(watcher)
+            except Exception:  # noqa: BLE001 - whatever is wrong with what only looks on
+                self._watchers = tuple(w for w in self._watchers if w is not watcher)
 
 
 def is_green(result: CaseResult) -> bool:

@@ -8,14 +8,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from caas.testing.patience import PATIENCE_S
 from caas_conformance.engine.recovery import recover_killed_runs
+from caas_conformance.engine.run_directory import Journal, RunDirectory, read_journal
 from caas_conformance.testing import Asked, Said, ScriptedService, ThreadedServices
 from caas_conformance.verdicts.judging import exit_code
 from caas_reports.formats import run_json
 from caas_reports.model import Run, Status, Verdict
+from caas_reports.testing import build_run
 
 SUITE = """
 import sys
@@ -69,12 +72,14 @@ def hanging() -> Iterator[tuple[ScriptedService, Path]]:
     os.close(told)
 
 
-def start(service: ScriptedService, state: Path, suite: Path) -> subprocess.Popen[str]:
+def start(
+    service: ScriptedService, state: Path, suite: Path, *options: str
+) -> subprocess.Popen[str]:
     """Start a run of four cases whose second hangs."""
     suite.write_text(SUITE)
     return subprocess.Popen(
         [sys.executable, str(suite), "run", "-n", "1", "--no-telemetry", "--state-dir", str(state),
-         "--url", f"auth-service={service.url}"],
+         "--url", f"auth-service={service.url}", *options],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
@@ -111,6 +116,49 @@ def test_an_interrupt_ends_in_order_with_reports(
     assert run.cases[1].attempts[0].exchanges[0].url.endswith("/hang")
     assert "aborted by SIGINT" in run.cases[3].reason
     assert (tmp_path / "state" / "runs" / "latest" / "report.html").exists()
+
+
+def test_an_aborted_attempt_makes_no_case_flaky(
+    hanging: tuple[ScriptedService, Path], tmp_path: Path
+) -> None:
+    """It was not let finish, so it does not disagree with the one that passed."""
+    service, pipe = hanging
+    options = ("--case", "Z01.01", "--repeat", "2")
+    process = start(service, tmp_path / "state", tmp_path / "suite.py", *options)
+    wait_until_it_hangs(pipe)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=PATIENCE_S)
+
+    run = the_run(tmp_path / "state")
+    (case,) = run.cases
+    assert [a.status for a in case.attempts] == [Status.FINISHED, Status.ABORTED]
+    assert (case.flaky, run.counts.flaky, process.returncode) == (False, 0, 3), output
+
+
+def test_a_run_is_alive_as_long_as_it_holds_its_journal(tmp_path: Path) -> None:
+    """Not as long as somebody has its process id: in containers ids are others', and repeat."""
+    directory = RunDirectory.create(tmp_path, "20260101T000000Z-00000000")
+    run = msgspec.structs.replace(build_run(3), status=Status.RUNNING)
+    directory.write_run(run)
+    journal = directory.journal()
+    journal.begin(run.run_id, 3)
+    alive = recover_killed_runs(tmp_path)
+    journal.close()  # as the kernel does for a process that is gone; this one is not
+
+    assert alive == []
+    assert recover_killed_runs(tmp_path) == [directory.path]
+    assert run_json.read(directory.path).status is Status.ABORTED
+
+
+def test_a_torn_line_costs_itself_alone(tmp_path: Path) -> None:
+    """A disk that was full for a while loses no verdict of before and after."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.write("judged", case="A")
+    os.write(journal._descriptor, b'{"event": "jud\n')
+    journal.write("judged", case="B")
+    journal.close()
+
+    assert [e["case"] for e in read_journal(tmp_path / "journal.jsonl")] == ["A", "B"]
 
 
 def test_a_killed_run_is_finished_by_the_next_one(

@@ -11,8 +11,9 @@ import pytest
 
 from caas_conformance.authoring.checks import SHOULD
 from caas_conformance.authoring.context import CaseContext
-from caas_conformance.authoring.definition import CaseBody, Phase
+from caas_conformance.authoring.definition import CaseBody, CaseDefinition, Phase
 from caas_conformance.authoring.evidence import derived
+from caas_conformance.cli.progress import Quiet
 from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.testing import Asked, Said, ScriptedService
 from caas_conformance.verdicts.judging import exit_code
@@ -441,3 +442,22 @@ async def test_every_report_is_written(
     names = {path.name for path in directory.iterdir()}
     assert names >= {"run.json", "report.md", "report.html", "junit.xml", "ctrf.json",
                      "telemetry.jsonl", "plan.json", "journal.jsonl"}  # fmt: skip
+
+
+async def test_who_only_watches_ends_no_run(
+    conducted: Conduct, phase: Phase, service: ScriptedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watcher that breaks is told nothing more, and every verdict is there."""
+    told: list[str] = []
+
+    def broken(_: Quiet, case: CaseDefinition, __: int) -> None:
+        told.append(case.id)
+        raise RuntimeError("no terminal")
+
+    monkeypatch.setattr(Quiet, "started", broken)
+    service.route("GET", "/", Said(200, {}))
+    for _ in range(3):
+        add(phase, looks)
+    run, _ = await conducted(telemetry=False)
+
+    assert (run.verdict, run.counts.passed, len(told)) == (Verdict.PASSED, 3, 1)
