@@ -5,8 +5,10 @@ Production code never imports this.
 
 import asyncio
 import secrets
+import socket
+import struct
 import threading
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from time import time_ns
 from typing import Any, Self
@@ -37,15 +39,18 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer; `wire` replaces everything else and closes the connection.
+    """An answer.
 
     `pieces` are sent as one chunk each, as they come; the connection is closed after the last.
+    `wire` replaces everything else: bytes, or packets of them as they come; `after` says what
+    then becomes of the connection: `close`, `reset`, or `keep`.
     """
 
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    wire: bytes | None = None
+    wire: bytes | AsyncIterable[bytes] | None = None
+    after: str = "close"
     pieces: AsyncIterable[bytes] | None = None
 
 
@@ -117,6 +122,8 @@ class ScriptedService:
             self.wire_bytes += data
             try:
                 parser.feed_data(data)
+            except httptools.HttpParserUpgrade:
+                break
             except httptools.HttpParserError:
                 writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
                 return False
@@ -130,9 +137,19 @@ class ScriptedService:
         if said.pieces is not None:
             await _stream(asked, said, said.pieces, writer)
             return False
-        writer.write(said.wire if said.wire is not None else _rendered(asked, said))
-        await writer.drain()
-        return said.wire is None and parser.should_keep_alive()
+        if said.wire is None:
+            writer.write(_rendered(asked, said))
+            await writer.drain()
+            return parser.should_keep_alive()
+        packets = _packet(said.wire) if isinstance(said.wire, bytes) else said.wire
+        async for packet in packets:
+            writer.write(packet)
+            await writer.drain()
+        if said.after == "reset":  # what lingers for no time is not closed, but reset
+            peer: socket.socket = writer.get_extra_info("socket")
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+        return said.after == "keep"
 
     async def _answer(self, asked: Asked) -> Said:
         started = time_ns()
@@ -272,6 +289,10 @@ def _attributes(asked: Asked, members: dict[str, str]) -> list[dict[str, Any]]:
     if correlation_id:
         members = {**members, "correlation_id": correlation_id}
     return [{"key": k, "value": {"stringValue": v}} for k, v in members.items()]
+
+
+async def _packet(wire: bytes) -> AsyncIterator[bytes]:
+    yield wire
 
 
 async def _stream(

@@ -72,11 +72,13 @@ class Check(_Model, frozen=True, kw_only=True, omit_defaults=True):
 class Message(_Model, frozen=True, kw_only=True, omit_defaults=True):
     """One direction of an exchange, as bytes on the wire and as people read it.
 
-    `headers` keep order and case. `body` is text, pretty-printed JSON when it is JSON;
-    `raw` is the whole message as sent or received, escaped to text, cut at a named limit.
+    `headers` keep order and case; `trailers` came behind the body. `body` is text,
+    pretty-printed JSON when it is JSON; `raw` is the whole message as sent or received,
+    escaped to text, cut at a named limit.
     """
 
     headers: tuple[tuple[str, str], ...] = ()
+    trailers: tuple[tuple[str, str], ...] = ()
     body: str = ""
     body_bytes: int = 0
     raw: str = ""
@@ -112,7 +114,9 @@ class Exchange(_Model, frozen=True, kw_only=True, omit_defaults=True):
     url: str
     offset_ms: float
     status: int | None = None
-    error: str = ""
+    error: str = ""  # what is wrong with the answer, or why there is none
+    notes: tuple[str, ...] = ()  # what is odd about it, and no fault by itself
+    retried: bool = False  # sent once more, as a kept connection was dead (RFC 9112, 9.3.1)
     request: Message = Message()
     response: Message = Message()
     timings: Timings = Timings()

@@ -270,6 +270,9 @@ class CaseContext:
 
     def close(self) -> None:
         """End the attempt: close its connections; what still runs of it is not recorded."""
+        self._judge_late()
+        for broken in filter(None, [unseen() for unseen in self.wire.at_close]):
+            self._record_unanswered(broken)
         self.wire.close()
         self._ended = True
 
@@ -287,8 +290,16 @@ class CaseContext:
     def _stop_if_failed(self) -> None:
         if self._ended:
             raise CaseStoppedError("the case has ended")
+        self._judge_late()
         if self._stopping and self._step is None:
             raise CaseStoppedError(f"check {self._stopping} failed")
+
+    def _judge_late(self) -> None:
+        """Record as failed what came behind answers that had counted as whole."""
+        while self.wire.late:
+            late = Answer(self.wire.late.pop())
+            late.status = late.exchange.status
+            self._record_unanswered(late)
 
     def _own_check(self, check_id: str, title: str) -> Check:
         unused = f"{check_id}-{len(self.checks) + 1}"

@@ -145,25 +145,32 @@ class TelemetryCollector:
         return ""
 
     async def _send_marker(self, endpoint: Endpoint, trace_id: str) -> None:
-        connection = self._connections.get(endpoint.service)
-        if connection is None or not connection.open:
-            connection = await connect(endpoint.origin)
-            self._connections[endpoint.service] = connection
         message = (
             f"GET {endpoint.base_path}{self._marker_path} HTTP/1.1\r\n"
             f"host: {endpoint.host_header}\r\n"
             f"traceparent: 00-{trace_id}-{secrets.token_hex(8)}-01\r\ntracestate: {FLUSH}\r\n\r\n"
         ).encode("latin-1")
-        exchange = ExchangeRecord(
-            "marker", protocol="http", service=endpoint.service, method="GET", url=endpoint.url
-        )
-        connection.begin(message, exchange, head_only=False)
-        await connection.finished(MARKER_TIMEOUT_S)
+        kept = self._connections.pop(endpoint.service, None)
+        if kept is not None and kept.open and await _answered(kept, message, endpoint):
+            self._connections[endpoint.service] = kept
+            return
+        fresh = self._connections[endpoint.service] = await connect(endpoint.origin)
+        await _answered(fresh, message, endpoint)
 
     def _note_lost(self, span: ReceivedSpan) -> None:
         lost = sum(int(_number(span.attributes.get(key))) for key in LOST_KEYS)
         if lost:
             self.lost[span.service] = lost
+
+
+async def _answered(connection: Connection, message: bytes, endpoint: Endpoint) -> bool:
+    """Send a marker; tell whether the service answered before it closed the connection."""
+    exchange = ExchangeRecord(
+        "marker", protocol="http", service=endpoint.service, method="GET", url=endpoint.url
+    )
+    connection.begin(message, exchange)
+    await connection.finished()
+    return not connection.unanswered
 
 
 def _number(value: Any) -> float:

@@ -91,7 +91,7 @@ async def drive(record: AttemptRecord) -> None:
     record.status = Status.FINISHED
     try:
         async with asyncio.timeout(case.timeout_s):
-            await case.body(context)
+            await _play(case, context)
     except TimeoutError:
         record.status = Status.TIMED_OUT
         _blame(record, "timeout", f"the case took over {case.timeout_s:g} s")
@@ -105,6 +105,16 @@ async def drive(record: AttemptRecord) -> None:
         record.ended_at = perf_counter()
         context.close()
         judge(record)
+
+
+async def _play(case: CaseDefinition, context: CaseContext) -> None:
+    """Run the case, and read what its connections still bring when it has asked its last."""
+    try:
+        await case.body(context)
+    except CaseStoppedError:
+        await context.wire.settled()
+        raise
+    await context.wire.settled()
 
 
 def overran(record: AttemptRecord) -> None:

@@ -3,7 +3,7 @@
 This is done once, after the last case, so that a case pays for capturing bytes only.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -136,11 +136,13 @@ class AttemptBuilder:
             offset_ms=self._offset(x.started_at),
             status=x.status,
             error=self._redactor.text(x.error),
+            notes=tuple(map(self._redactor.text, x.notes)),
+            retried=x.retried,
             request=self._message(
                 x.request_headers, x.request_body, x.sent, len(x.sent), len(x.request_body)
             ),
             response=self._message(
-                x.response_headers, x.body, received, x.received_bytes, x.body_bytes
+                x.response_headers, x.body, received, x.received_bytes, x.body_bytes, x.trailers
             ),
             timings=model.Timings(
                 connect_ms=_between(x.started_at, x.connected_at),
@@ -170,6 +172,7 @@ class AttemptBuilder:
         raw: bytes,
         raw_bytes: int,
         body_bytes: int,
+        trailers: Sequence[tuple[str, str]] = (),
     ) -> model.Message:
         kept = body[:BODY_CHARS_MAX]
         shown = self._redactor.body(kept)
@@ -178,6 +181,7 @@ class AttemptBuilder:
         cut = len(kept) < body_bytes or raw_bytes > CAPTURED_BYTES_MAX
         return model.Message(
             headers=tuple(self._redactor.headers(headers)),
+            trailers=tuple(self._redactor.headers(trailers)),
             body=shown,
             body_bytes=body_bytes,
             raw=_escaped(self._redactor.raw(raw[:CAPTURED_BYTES_MAX])),

@@ -13,7 +13,8 @@ class ExchangeRecord:
     """One request on the wire, as it happened; turned into the report's model at the end.
 
     Times are `time.perf_counter()` seconds. `received` holds at most
-    `CAPTURED_BYTES_MAX` bytes as they came, whatever the body's size was.
+    `CAPTURED_BYTES_MAX` bytes as they came, whatever the body's size was. `error` says what is
+    wrong with the answer, `notes` what is odd about it and no fault by itself.
     """
 
     __slots__ = (
@@ -28,18 +29,21 @@ class ExchangeRecord:
         "id",
         "is_traced",
         "method",
+        "notes",
         "protocol",
         "received",
         "received_bytes",
         "request_body",
         "request_headers",
         "response_headers",
+        "retried",
         "sent",
         "service",
         "span_id",
         "started_at",
         "status",
         "step",
+        "trailers",
         "url",
     )
 
@@ -57,12 +61,15 @@ class ExchangeRecord:
         self.is_traced = False
         self.status: int | None = None
         self.error = ""
+        self.notes: list[str] = []
+        self.retried = False
         self.sent = b""
         self.received: list[bytes] = []
         self.received_bytes = 0
         self.request_headers: list[tuple[str, str]] = []
         self.request_body = b""
         self.response_headers: list[tuple[str, str]] = []
+        self.trailers: list[tuple[str, str]] = []
         self.body = b""
         self.body_bytes = 0
         self.started_at = 0.0
@@ -75,7 +82,8 @@ class ExchangeRecord:
 class Answer:
     """What came back: status, headers and body; a member that is not there is `MISSING`."""
 
-    __slots__ = ("_json", "closed", "content", "exchange", "headers", "reason", "status", "version")
+    __slots__ = ("_json", "closed", "content", "exchange", "headers", "reason", "status",
+                 "trailers", "version")  # fmt: skip
 
     def __init__(self, exchange: ExchangeRecord) -> None:
         self.exchange = exchange
@@ -83,6 +91,7 @@ class Answer:
         self.reason = ""
         self.version = ""
         self.headers: list[tuple[str, str]] = []
+        self.trailers: list[tuple[str, str]] = []
         self.content = b""
         self.closed = False
         self._json: Any = _UNREAD
@@ -97,10 +106,11 @@ class Answer:
 
     @property
     def outcome(self) -> str:
-        """The status, or what happened instead."""
-        if self.status is not None:
-            return str(self.status)
-        return self.exchange.error or ("connection closed" if self.closed else "no answer")
+        """The status, and what is wrong with the answer, or what happened instead."""
+        error = self.exchange.error or ("connection closed" if self.closed else "no answer")
+        if self.status is None:
+            return error
+        return f"{self.status}, but {error}" if self.exchange.error else str(self.status)
 
     @property
     def json(self) -> Any:
@@ -148,7 +158,14 @@ class Answer:
 
     def header(self, name: str) -> Value:
         """Return a header by name, case aside; several of one name are joined by a comma."""
+        return self._field("header", name, self.headers)
+
+    def trailer(self, name: str) -> Value:
+        """Return a field that came behind the body; never among the headers (RFC 9110, 6.5)."""
+        return self._field("trailer", name, self.trailers)
+
+    def _field(self, kind: str, name: str, fields: list[tuple[str, str]]) -> Value:
         lower = name.lower()
-        found = [value for key, value in self.headers if key.lower() == lower]
+        found = [value for key, value in fields if key.lower() == lower]
         joined: Any = ", ".join(found) if found else MISSING
-        return Value(f"header.{lower}", joined, self.exchange.id)
+        return Value(f"{kind}.{lower}", joined, self.exchange.id)

@@ -16,6 +16,9 @@ from caas_conformance.wire.trace_context import AttemptTrace
 EXCHANGE_TIMEOUT_S = 10.0
 EXCHANGES_MAX = 5_000
 CONNECTIONS_MAX = 128
+DRAIN_S = 0.25
+# RFC 9110, 9.2.2: only these may be sent twice (RFC 9112, 9.3.1).
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 PATH_SAFE = "/%:@!$&'()*+,;=~-._"
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -45,10 +48,14 @@ class Wire:
     Args:
         trace: Names the attempt in `traceparent` and `x-correlation-id`.
         before_send: Called before each exchange; raises when the case must stop.
+
+    Attributes:
+        late: Exchanges that were handed on as whole, before bytes turned up behind them.
+        at_close: Asked at the end of the attempt for what is broken and was not looked at.
     """
 
-    __slots__ = ("_before_send", "_idle", "_in_flight", "_limit", "_since", "exchanges", "step",
-                 "sut_wait_s", "trace")  # fmt: skip
+    __slots__ = ("_before_send", "_idle", "_in_flight", "_limit", "_since", "_used", "at_close",
+                 "exchanges", "late", "step", "sut_wait_s", "trace")  # fmt: skip
 
     def __init__(self, trace: AttemptTrace, before_send: Callable[[], None]) -> None:
         self.trace = trace
@@ -56,7 +63,10 @@ class Wire:
         self.sut_wait_s = 0.0
         self.step: int | None = None
         self._before_send = before_send
+        self.late: list[ExchangeRecord] = []
+        self.at_close: list[Callable[[], Answer | None]] = []
         self._idle: dict[Origin, list[Connection]] = {}
+        self._used: list[Connection] = []
         self._in_flight = 0
         self._since = 0.0
         self._limit = asyncio.Semaphore(CONNECTIONS_MAX)
@@ -97,14 +107,24 @@ class Wire:
         async with self._limit:
             record.started_at = perf_counter()
             self.entered(record.started_at)
-            connection = None if own_connection else self._reuse(endpoint.origin)
             answer = Answer(record)
+            connection: Connection | None = None
             try:
-                if connection is None:
-                    connection = await connect(endpoint.origin)
-                    record.connected_at = perf_counter()
-                answer = connection.begin(message, record, head_only=record.method == "HEAD")
-                await connection.finished(timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    if not own_connection:
+                        connection = await self._kept(endpoint.origin, record.method)
+                    if connection is not None:
+                        answer = connection.begin(message, record)
+                        await connection.finished()
+                        if connection.unanswered and record.method in IDEMPOTENT:
+                            _note_retry(record)
+                            connection = None
+                    if connection is None:
+                        connection = await self._connect(endpoint.origin, record)
+                        answer = connection.begin(message, record)
+                        await connection.finished()
+                if own_connection and not record.error:
+                    await connection.drained(DRAIN_S)
             except TimeoutError:
                 record.error = f"no whole answer within {timeout_s:g} s"
             except Exception as error:
@@ -113,37 +133,64 @@ class Wire:
             finally:
                 record.ended_at = record.ended_at or perf_counter()
                 self.left(perf_counter())
-                if record.error:
-                    self._discard(connection)
+                self._keep(endpoint.origin, connection, record)
         record.status = answer.status
         record.response_headers = answer.headers
+        record.trailers = answer.trailers
         record.body = answer.content
         record.body_bytes = len(answer.content)
-        if connection is None or own_connection:
-            self._discard(connection)
-        elif connection.open:
-            self._idle.setdefault(endpoint.origin, []).append(connection)
         return answer
 
+    async def settled(self) -> None:
+        """Ask for nothing more and read what the services still send, until they close.
+
+        Bytes behind an answer that was whole are then in `late`, however late they came.
+        """
+        used = [*self._used, *(c for kept in self._idle.values() for c in kept)]
+        if not used:
+            return
+        self.entered(perf_counter())
+        try:
+            await asyncio.gather(*(connection.drained(DRAIN_S) for connection in used))
+        finally:
+            self.left(perf_counter())
+
     def close(self) -> None:
-        """Close every idle connection."""
-        for connections in self._idle.values():
-            for connection in connections:
-                connection.close()
+        """Close every connection that is not in use."""
+        for connection in (*self._used, *(c for kept in self._idle.values() for c in kept)):
+            connection.close()
+        self._used.clear()
         self._idle.clear()
 
-    def _reuse(self, origin: Origin) -> Connection | None:
+    async def _connect(self, origin: Origin, record: ExchangeRecord) -> Connection:
+        connection = await connect(origin)
+        connection.on_late = self.late.append
+        record.connected_at = perf_counter()
+        return connection
+
+    async def _kept(self, origin: Origin, method: str) -> Connection | None:
         idle = self._idle.get(origin)
+        if idle and method not in IDEMPOTENT:
+            await asyncio.sleep(0)  # learn first which of them the service has closed
         while idle:
             connection = idle.pop()
             if connection.open:
                 return connection
         return None
 
-    @staticmethod
-    def _discard(connection: Connection | None) -> None:
-        if connection is not None:
+    def _keep(self, origin: Origin, connection: Connection | None, record: ExchangeRecord) -> None:
+        if connection is None:
+            return
+        if record.error:
             connection.close()
+            return
+        connection.handed_on = True
+        if connection.open:
+            self._idle.setdefault(origin, []).append(connection)
+        else:
+            self._used.append(connection)
+            if len(self._used) > CONNECTIONS_MAX:
+                self._used.pop(0).close()
 
     def entered(self, now: float) -> None:
         """Note that the case begins to wait for the platform."""
@@ -156,6 +203,13 @@ class Wire:
         self._in_flight -= 1
         if not self._in_flight:
             self.sut_wait_s += now - self._since
+
+
+def _note_retry(record: ExchangeRecord) -> None:
+    record.retried = True
+    record.notes.append(f"sent again on a fresh connection: {record.error}")
+    record.error = ""
+    record.ended_at = 0.0
 
 
 class ServiceClient:
@@ -273,7 +327,12 @@ class ServiceClient:
         sent = [(k, v) for k, v in lines.items() if v is not None]
         record.request_headers = sent
         record.request_body = content or b""
-        head = "".join([f"{method} {target} HTTP/1.1\r\n", *[f"{k}: {v}\r\n" for k, v in sent]])
+        head = "".join(
+            [
+                f"{method} {target} HTTP/1.1\r\n",
+                *[f"{k}: {v}".rstrip(" ") + "\r\n" for k, v in sent],
+            ]
+        )
         message = head.encode("latin-1") + b"\r\n" + (content or b"")
         return record, message
 
@@ -281,6 +340,10 @@ class ServiceClient:
         """Send *message* byte for byte on its own connection; no header is added.
 
         The answer may have no status: `answer.closed` says whether the peer closed instead.
+
+        Raises:
+            EnvironmentBrokenError: nothing listens there.
+            CaseStoppedError: the answer did not come, came broken, or another one came behind it.
         """
         first = message.split(b"\r\n", 1)[0].split(b" ")
         method = first[0].decode("latin-1")[:16] or "RAW"
@@ -288,7 +351,7 @@ class ServiceClient:
         answer = await self.wire.exchange(
             self.endpoint, message, record, timeout_s, own_connection=True
         )
-        if answer.status is None and not answer.closed:
+        if record.error and not (answer.status is None and answer.closed):
             self.on_unanswered(answer)
             raise CaseStoppedError(f"raw request: {record.error}")
         return answer

@@ -4,17 +4,14 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, NamedTuple, cast
-
-import httptools
+from typing import NamedTuple, cast
 
 from caas_conformance.errors import EnvironmentBrokenError
 from caas_conformance.wire.answer import Answer, ExchangeRecord
+from caas_conformance.wire.reader import BEHIND, SWITCHING, AnswerReader, OnPiece
 
 CAPTURED_BYTES_MAX = 64 * 1024
-BODY_BYTES_MAX = 64 * 1024 * 1024
 CONNECT_TIMEOUT_S = 5.0
-INFORMATIONAL = range(100, 200)
 
 
 class Origin(NamedTuple):
@@ -28,84 +25,85 @@ class Origin(NamedTuple):
 class Connection(asyncio.Protocol):
     """An HTTP/1.1 connection that carries one exchange at a time.
 
-    httptools calls the `on_*` methods while it parses.
+    Attributes:
+        open: Whether it can carry another exchange.
+        on_late: Called with an exchange that was handed on as whole, when bytes turn up behind it.
     """
 
-    __slots__ = (
-        "_answer",
-        "_done",
-        "_head_only",
-        "_headers_complete",
-        "_length_known",
-        "_on_piece",
-        "_parser",
-        "_pieces",
-        "_record",
-        "_size",
-        "_transport",
-        "open",
-    )
+    __slots__ = ("_answer", "_done", "_lost", "_on_piece", "_previous", "_reader", "_transport",
+                 "_unasked", "handed_on", "on_late", "open")  # fmt: skip
 
     def __init__(self) -> None:
         self.open = False
+        self.handed_on = False
+        self.on_late: Callable[[ExchangeRecord], None] = lambda _: None
         self._transport: asyncio.Transport | None = None
-        self._parser: Any = None
-        self._record: ExchangeRecord | None = None
         self._answer: Answer | None = None
-        self._done: asyncio.Future[None] | None = None
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._head_only = False
-        self._headers_complete = False
-        self._length_known = False
-        self._on_piece: Callable[[bytes | None], None] | None = None
+        self._reader: AnswerReader | None = None
+        self._on_piece: OnPiece | None = None
+        self._unasked = False
+        self._previous = ""
+        self._done = asyncio.get_running_loop().create_future()
+        self._lost = asyncio.get_running_loop().create_future()
 
     # -- one exchange -----------------------------------------------------------------------
 
     def begin(
-        self,
-        message: bytes,
-        record: ExchangeRecord,
-        *,
-        head_only: bool,
-        on_piece: Callable[[bytes | None], None] | None = None,
+        self, message: bytes, record: ExchangeRecord, *, on_piece: OnPiece | None = None
     ) -> Answer:
         """Send *message* and start reading its answer; `finished` tells when it is there.
 
         With *on_piece* the body is handed on as it comes and kept nowhere: it is called with
         nothing once the headers are there, then with each piece, and with nothing at the end.
+        A text that it returns is what is wrong with the piece, and ends the exchange.
         """
-        answer = Answer(record)
-        self._record = record
-        self._answer = answer
-        self._head_only = head_only
+        self._previous = self._answer.exchange_id if self._answer is not None else ""
+        answer = self._answer = Answer(record)
+        self._reader = AnswerReader(answer, on_piece)
         self._on_piece = on_piece
-        self._headers_complete = False
-        self._length_known = False
-        self._pieces = []
-        self._size = 0
-        self._parser = httptools.HttpResponseParser(self)
         self._done = asyncio.get_running_loop().create_future()
+        self.handed_on = False
         record.sent = message
-        if self._transport is not None:
+        if self._unasked:
+            self._finish("bytes came before anything was asked")
+        elif self._transport is None or self._lost.done():
+            self._gone(reset=False)
+        else:
             self._transport.write(message)
         return answer
 
-    async def finished(self, timeout_s: float) -> None:
-        """Wait until the answer is complete or the peer is gone.
+    async def finished(self) -> None:
+        """Wait until the answer is complete or the peer is gone."""
+        try:
+            await self._done
+        finally:
+            if self._answer is not None and self._reader is not None:
+                self._answer.content = self._reader.content
 
-        Raises:
-            TimeoutError: *timeout_s* passed.
-        """
-        if self._done is not None:
+    async def drained(self, timeout_s: float) -> None:
+        """Say that nothing more is asked, and read on until the peer closes or the time is over."""
+        if self._transport is None or self._lost.done():
+            return
+        self.open = False
+        try:
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
             async with asyncio.timeout(timeout_s):
-                await self._done
+                await self._lost
+        except (TimeoutError, OSError, RuntimeError):
+            self.close()
 
     def close(self) -> None:
         """Close at once; what is unsent is dropped."""
         self.open = False
         if self._transport is not None:
             self._transport.abort()
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the peer closed before the first byte of an answer."""
+        answer = self._answer
+        return answer is not None and answer.closed and not answer.exchange.first_byte_at
 
     # -- asyncio ----------------------------------------------------------------------------
 
@@ -116,100 +114,62 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Keep the bytes, up to the limit, and parse them."""
-        record = self._record
-        if record is None or self._done is None or self._done.done():
-            self.close()  # bytes that belong to no request: the connection is of no more use
+        if self._answer is None or self._reader is None:
+            self._unasked = True
+            self.close()
             return
+        record, reader = self._answer.exchange, self._reader
         if not record.first_byte_at:
             record.first_byte_at = perf_counter()
+            if self._transport is not None and self._transport.get_write_buffer_size():
+                record.notes.append("answered before the whole request was sent")
         room = CAPTURED_BYTES_MAX - record.received_bytes
         if room > 0:
             record.received.append(data if len(data) <= room else data[:room])
         record.received_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._finish()
-        except httptools.HttpParserError as error:
-            self._finish(f"not HTTP: {error}")
+        if reader.feed(data) < len(data):
+            reader.behind()
+        if not self._done.done():
+            if reader.complete:
+                self._finish(reader.error)
+        elif reader.error and not record.error:
+            record.error = reader.error
+            self.close()
+            if self.handed_on:
+                self.on_late(record)
 
-    def connection_lost(self, _: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
         """End the exchange: a body without a length ends here, anything else is cut off."""
         self.open = False
-        if self._done is None or self._done.done():
+        if not self._lost.done():
+            self._lost.set_result(None)
+        self._gone(reset=error is not None)
+
+    def _gone(self, *, reset: bool) -> None:
+        if self._answer is None or self._reader is None or self._done.done():
             return
-        assert self._answer is not None  # noqa: S101 - set with _done
         self._answer.closed = True
-        if self._headers_complete and not self._length_known:
-            self._finish()
-        elif self._headers_complete:
-            self._finish("the connection was closed in the middle of the body")
-        else:
-            self._finish("the connection was closed without an answer")
+        self._reader.ended(reset=reset)
+        self._finish(self._reader.error)
 
-    # -- httptools --------------------------------------------------------------------------
-
-    def on_status(self, status: bytes) -> None:
-        """Keep the reason phrase."""
-        if self._answer is not None:
-            self._answer.reason += status.decode("latin-1")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the header as it came: order and case."""
-        if self._answer is not None:
-            self._answer.headers.append((name.decode("latin-1"), value.decode("latin-1")))
-        if name.lower() in (b"content-length", b"transfer-encoding"):
-            self._length_known = True
-
-    def on_headers_complete(self) -> None:
-        """Read the status; an informational one only announces the answer."""
-        status = self._parser.get_status_code()
-        if self._answer is None or status in INFORMATIONAL:
+    def _finish(self, error: str) -> None:
+        answer, reader = self._answer, self._reader
+        if answer is None or reader is None:
             return
-        self._answer.status = status
-        self._answer.version = self._parser.get_http_version()
-        self._headers_complete = True
-        if self._on_piece is not None:
-            self._on_piece(None)
-        if self._head_only:
-            self._finish()
-
-    def on_body(self, body: bytes) -> None:
-        """Keep a piece of the body, or hand it on."""
-        if self._on_piece is not None:
-            self._on_piece(body)
-            return
-        self._size += len(body)
-        if self._size > BODY_BYTES_MAX:
-            self._finish(f"the body is over {BODY_BYTES_MAX} bytes")
-            return
-        self._pieces.append(body)
-
-    def on_message_complete(self) -> None:
-        """End the exchange, unless the message was informational."""
-        if self._headers_complete:
-            self._finish()
-        elif self._answer is not None:
-            self._answer.headers.clear()
-            self._answer.reason = ""
-            self._length_known = False
-
-    def _finish(self, error: str = "") -> None:
-        record, answer, done = self._record, self._answer, self._done
-        if record is None or answer is None or done is None or done.done():
-            return
+        record = answer.exchange
         record.ended_at = perf_counter()
         record.error = error
-        answer.content = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        if error or answer.closed or not self._reusable():
+        if answer.status == SWITCHING and b"\r\nupgrade:" not in record.sent.lower():
+            record.notes.append("the protocol was switched though nobody asked for it")
+        self.open = self.open and reader.reusable
+        if error:
             self.close()
-        done.set_result(None)
+            unlike = answer.status is None and record.first_byte_at
+            if self._previous and (unlike or error == BEHIND):
+                record.notes.append(f"it may be what was left of {self._previous}'s answer")
+        self._done.set_result(None)
         if self._on_piece is not None:
             self._on_piece(None)
-
-    def _reusable(self) -> bool:
-        # A HEAD answer leaves the parser waiting for a body that never comes.
-        return bool(self._length_known and self._parser.should_keep_alive())
 
 
 async def connect(origin: Origin) -> Connection:

@@ -193,10 +193,16 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
     yield ""
     yield from _message(exchange.request)
     yield "### Response"
-    said = exchange.status if exchange.status is not None else exchange.error or "no answer"
+    said = str(exchange.status or exchange.error or "no answer")
+    if exchange.status and exchange.error:
+        said = f"{said}, but {exchange.error}"
     first = duration(timings.first_byte_ms)
-    yield f"{said} after {duration(timings.total_ms)} (first byte after {first})"
+    yield f"{_line(said)} after {duration(timings.total_ms)} (first byte after {first})"
     yield ""
+    for note in exchange.notes:
+        yield f"- {_line(note)}"
+    if exchange.notes:
+        yield ""
     yield from _message(exchange.response)
     if exchange.events:
         yield "| At | Direction | Kind | Name | Bytes | Data |"
@@ -222,6 +228,10 @@ def _message(message: Message) -> Iterator[str]:
     if message.body:
         kind = "json" if message.body.lstrip().startswith(("{", "[")) else "text"
         yield from _fence(kind, message.body)
+    if message.trailers:
+        yield "Trailers:"
+        yield ""
+        yield from _fence("http", "\n".join(f"{name}: {value}" for name, value in message.trailers))
 
 
 def _logs(attempt: Attempt) -> Iterator[str]:

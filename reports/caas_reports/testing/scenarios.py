@@ -276,7 +276,9 @@ def _stream(made: Evidence) -> None:
             url="http://127.0.0.1:4010/v1/chat/stream", offset_ms=3, status=200,
             request=Message(body=_document({"message": "How do credits work?"}), body_bytes=38),
             timings=Timings(connect_ms=0.5, first_byte_ms=37, total_ms=228),
-            events=(*chunks, done), span_id=served, step=0,
+            events=(*chunks, done), span_id=served, step=0, retried=True,
+            notes=("sent again on a fresh connection" + made.hostile,),
+            response=Message(trailers=(("x-tokens", "7" + made.hostile),)),
         ),
     )  # fmt: skip
     made.log(served, "chat-service", "info", 15, "stream opened", hold="h-1")

@@ -10,6 +10,7 @@ from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.authoring.evidence import derived
 from caas_conformance.testing import Said, ScriptedService
+from caas_conformance.wire.sse import LINE_BYTES_MAX
 from caas_reports.model import Exchange, Run, Verdict
 
 pytestmark = pytest.mark.anyio
@@ -115,7 +116,65 @@ async def test_a_stream_that_breaks_off_says_so(
 
     failed = [a for a in run.cases[0].attempts[0].checks[0].assertions if not a.passed]
     assert [a.at for a in failed] == ["stream.error"]
-    assert "in the middle of the body" in failed[0].actual
+    assert "before the last chunk" in failed[0].actual
+
+
+@pytest.mark.parametrize("looks", [True, False])
+async def test_a_stream_that_ends_in_a_reset_is_broken_off(
+    conducted: Conduct, phase: Phase, service: ScriptedService, *, looks: bool
+) -> None:
+    """Whether the case looks at how it ended, or forgets to."""
+    read = asyncio.Event()
+
+    async def packets() -> AsyncIterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: one\n\n"
+        await read.wait()
+
+    service.route("GET", "/events", Said(wire=packets(), after="reset"))
+
+    async def body(t: CaseContext) -> None:
+        async with t.stream("auth-service", "/events") as stream:
+            first = await stream.next()
+            read.set()
+            rest = await stream.all()
+        with t.check("whole", "the stream is whole") as check:
+            check.equal(derived("events", [first is not None, len(rest)], of=[stream.answer]),
+                        [True, 0])  # fmt: skip
+            if looks:
+                check.empty(stream.error)
+
+    phase.case("Z01.01", "Breaks", proves="It.", requirements=["REQ-01"])(body)
+    run, _ = await conducted(telemetry=False)
+
+    failed = [c.id for c in run.cases[0].attempts[0].checks if c.verdict is Verdict.FAILED]
+    assert failed == (["whole"] if looks else ["answered-2"])
+    assert the_exchange(run).error == "the connection was reset in the middle of the body"
+
+
+async def test_a_line_without_end_ends_at_a_limit(
+    conducted: Conduct, phase: Phase, service: ScriptedService
+) -> None:
+    """The stream is given up with its reason, and what came before it is kept."""
+
+    async def packets() -> AsyncIterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: one\n\ndata: "
+        while True:
+            yield b"z" * 65536
+
+    service.route("GET", "/events", Said(wire=packets()))
+
+    async def body(t: CaseContext) -> None:
+        async with t.stream("auth-service", "/events") as stream:
+            found = await stream.all()
+        with t.check("whole", "the stream is whole") as check:
+            check.equal(derived("events", len(found), of=[stream.answer]), 1)
+            check.empty(stream.error)
+
+    phase.case("Z01.01", "Endless", proves="It.", requirements=["REQ-01"])(body)
+    run, _ = await conducted(telemetry=False)
+
+    assert the_exchange(run).error == f"a line of the stream is over {LINE_BYTES_MAX} bytes"
+    assert [e.kind for e in the_exchange(run).events] == ["event", "end"]
 
 
 async def test_no_stream_at_all_is_the_platforms_failure(

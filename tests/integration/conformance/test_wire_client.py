@@ -1,15 +1,18 @@
 """The wire client sends exactly what it is told and keeps exactly what came back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 import pytest
 
+from caas.testing.patience import PATIENCE_S
 from caas_conformance.authoring.context import CaseContext, Environment
+from caas_conformance.authoring.evidence import MISSING
 from caas_conformance.authoring.polling import WAIT_MAX_S
 from caas_conformance.errors import CaseStoppedError, EnvironmentBrokenError
 from caas_conformance.testing import Asked, Said, ScriptedService
+from caas_conformance.wire.answer import Answer
 from caas_conformance.wire.client import Endpoint
 from caas_conformance.wire.connection import CAPTURED_BYTES_MAX
 from caas_conformance.wire.trace_context import AttemptTrace
@@ -193,6 +196,209 @@ async def test_raw_bytes_go_out_unchanged(
     assert service.wire_bytes == message
     assert t.wire.exchanges[0].sent == message
     assert t.wire.exchanges[0].protocol == "raw"
+
+
+HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
+
+
+async def test_a_kept_connection_that_was_closed_is_replaced(
+    t: CaseContext, service: ScriptedService
+) -> None:
+    """An idempotent request is sent once more, and the exchange says so (RFC 9112, 9.3.1)."""
+    service.route("GET", "/base/first", Said(wire=HELLO, after="keep"))
+    service.route("*", "/base/", _closes_once(service))
+    for method in ("GET", "PUT", "DELETE", "OPTIONS"):
+        await t.service("auth-service").get("/first")
+        answer = await t.service("auth-service").request(method, "/")
+        record = t.wire.exchanges[-1]
+
+        assert (answer.status, record.error, record.retried) == (200, "", True)
+        assert record.notes == [
+            "sent again on a fresh connection: the connection was closed without an answer"
+        ]
+        assert record.connected_at
+
+
+def _closes_once(service: ScriptedService) -> Callable[[Asked], Said]:
+    """Close instead of answering, on each first request for a path and method."""
+
+    def answer(asked: Asked) -> Said:
+        times = sum((a.method, a.path) == (asked.method, asked.path) for a in service.asked)
+        return Said(wire=b"") if times == 1 else Said(200, {})
+
+    return answer
+
+
+@pytest.mark.parametrize(("method", "kept"), [("POST", True), ("PATCH", True), ("GET", False)])
+async def test_what_may_have_happened_is_not_sent_again(
+    t: CaseContext, service: ScriptedService, *, method: str, kept: bool
+) -> None:
+    """Not what has an effect each time, and nothing that failed on a fresh connection."""
+    service.route("GET", "/base/first", Said(wire=HELLO, after="keep"))
+    service.route("*", "/base/", _closes_once(service))
+    if kept:
+        await t.service("auth-service").get("/first")
+    with pytest.raises(CaseStoppedError, match="closed without an answer"):
+        await t.service("auth-service").request(method, "/")
+
+    assert not t.wire.exchanges[-1].retried
+    assert sum(asked.path == "/base/" for asked in service.asked) == 1
+
+
+async def test_half_an_answer_is_not_asked_for_again(
+    t: CaseContext, service: ScriptedService
+) -> None:
+    """The service had begun to answer: that it broke off is what the case must see."""
+    service.route("GET", "/base/first", Said(wire=HELLO, after="keep"))
+    service.route("GET", "/base/", Said(wire=HELLO[:-1]))
+    await t.service("auth-service").get("/first")
+    with pytest.raises(CaseStoppedError, match="in the middle of the body"):
+        await t.service("auth-service").get("/")
+
+    assert not t.wire.exchanges[-1].retried
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_second_answer_is_never_the_next_requests(
+    t: CaseContext, service: ScriptedService, method: str
+) -> None:
+    """What comes behind an answer fails its exchange, and goes no further."""
+    service.route("*", "/base/two", Said(wire=HELLO + HELLO, after="keep"))
+    service.route("GET", "/base/", Said(200, {"own": True}))
+    with pytest.raises(CaseStoppedError, match="bytes"):
+        await t.service("auth-service").request(method, "/two")
+    answer = Answer(t.wire.exchanges[0])
+
+    assert (t.checks[0].id, t.checks[0].failed) == ("answered-1", True)
+    assert t.checks[0].assertions[0].actual.startswith("200, but ")
+    assert answer.exchange.received == [HELLO + HELLO]
+
+
+async def test_what_comes_late_fails_the_exchange_it_came_behind(
+    t: CaseContext, service: ScriptedService
+) -> None:
+    """The answer was handed on as whole; then more came, while nothing was asked."""
+    more, sent = asyncio.Event(), asyncio.Event()
+
+    async def packets() -> AsyncIterator[bytes]:
+        yield HELLO
+        await more.wait()
+        yield b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"
+        sent.set()
+
+    service.route("GET", "/base/late", Said(wire=packets(), after="keep"))
+    answer = await t.service("auth-service").get("/late")
+    assert (answer.status, answer.content) == (200, b"hi")
+    more.set()
+    await sent.wait()
+    await t.wire.settled()
+    with pytest.raises(CaseStoppedError, match="check answered-1 failed"):
+        await t.service("auth-service").get("/")
+
+    assert t.wire.exchanges[0].error == "bytes came behind the end of the answer"
+    assert (answer.status, answer.content) == (200, b"hi")
+
+
+async def test_a_connection_is_read_up_to_its_end(
+    t: CaseContext, service: ScriptedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that goes on when the attempt has asked its last is heard, too."""
+    monkeypatch.setattr("caas_conformance.wire.client.DRAIN_S", PATIENCE_S)
+    nothing_more = asyncio.Event()
+
+    async def packets() -> AsyncIterator[bytes]:
+        yield HELLO
+        await nothing_more.wait()
+        yield b"more"
+
+    service.route("GET", "/base/", Said(wire=packets()))
+    await t.service("auth-service").get("/")
+    settling = asyncio.ensure_future(t.wire.settled())
+    await asyncio.sleep(0)
+    nothing_more.set()
+    await settling
+    t.close()
+
+    assert [(check.id, check.failed) for check in t.checks] == [("answered-1", True)]
+
+
+REFUSED = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("packets", [[HELLO + REFUSED], [HELLO, REFUSED], [REFUSED, REFUSED]])
+async def test_two_answers_to_a_raw_message_are_one_too_many(
+    t: CaseContext, service: ScriptedService, packets: list[bytes]
+) -> None:
+    """A server that serves half of a message and refuses the rest has not refused it."""
+
+    async def sent() -> AsyncIterator[bytes]:
+        for packet in packets:
+            yield packet
+
+    service.route("GET", "/base/", Said(wire=sent()))
+    with pytest.raises(CaseStoppedError, match="bytes came behind"):
+        await t.raw("auth-service", b"GET /base/ HTTP/1.1\r\nhost: a\r\n\r\n")
+
+
+async def test_one_refusal_of_a_raw_message_is_right(
+    t: CaseContext, service: ScriptedService
+) -> None:
+    """The twin: refused once, then closed."""
+    service.route("GET", "/base/", Said(wire=REFUSED))
+    answer = await t.raw("auth-service", b"GET /base/ HTTP/1.1\r\nhost: a\r\n\r\n")
+
+    assert (answer.status, answer.exchange.error, t.checks) == (400, "", [])
+
+
+async def test_switching_protocols_is_an_answer(t: CaseContext, service: ScriptedService) -> None:
+    """What follows it is no HTTP, and no fault."""
+    wire = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n\x00\x01"
+    service.route("GET", "/base/", Said(wire=wire, after="keep"))
+    answer = await t.service("auth-service").get(
+        "/", headers={"upgrade": "x", "connection": "upgrade"}
+    )
+    raw = await t.raw("auth-service", b"GET /base/ HTTP/1.1\r\nhost: a\r\n\r\n")
+    await t.wire.settled()
+    t.close()
+
+    assert (answer.status, answer.reason, raw.status) == (101, "Switching Protocols", 101)
+    assert not answer.exchange.notes
+    assert t.wire.exchanges[1].notes == ["the protocol was switched though nobody asked for it"]
+    assert t.checks == []
+
+
+async def test_a_body_that_ends_in_a_reset_is_broken_off(
+    t: CaseContext, service: ScriptedService
+) -> None:
+    """Without a length only an orderly close says that it is whole."""
+    more = asyncio.Event()
+
+    async def packets() -> AsyncIterator[bytes]:
+        yield b"HTTP/1.0 200 OK\r\n\r\n{}"
+        await more.wait()
+
+    service.route("GET", "/base/", Said(wire=packets(), after="reset"))
+    asking = asyncio.ensure_future(t.service("auth-service").get("/"))
+    # A reset may overtake what was sent before it.
+    while not (t.wire.exchanges and t.wire.exchanges[0].received):  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    more.set()
+    with pytest.raises(CaseStoppedError, match="reset in the middle of the body"):
+        await asking
+
+
+async def test_trailers_are_no_headers(t: CaseContext, service: ScriptedService) -> None:
+    """A header that must protect a page protects nothing at its end."""
+    wire = (
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n"
+        b"X-Frame-Options: DENY\r\n\r\n"
+    )
+    service.route("GET", "/base/", Said(wire=wire))
+    answer = await t.service("auth-service").get("/")
+
+    assert answer.header("x-frame-options").value is MISSING
+    assert answer.trailer("x-frame-options").value == "DENY"
+    assert t.wire.exchanges[0].trailers == [("X-Frame-Options", "DENY")]
 
 
 async def test_a_peer_that_closes_on_raw_bytes_is_an_answer(

@@ -104,7 +104,7 @@ function exchangeItem(found, open) {
   const fill = () => {
     if (!item.open || filled) return;
     filled = true;
-    put(body, [timingBar(found), messagePart('Request', found.request || {}), messagePart('Response', found.response || {}),
+    put(body, [timingBar(found), wrongPart(found), messagePart('Request', found.request || {}), messagePart('Response', found.response || {}),
       (found.events || []).length > 0 && eventsTable(found)]);
   };
   item.addEventListener('toggle', fill);
@@ -117,6 +117,13 @@ function exchangeItem(found, open) {
     serviceName(found.service), h('span', { class: 'row-time' }, ms((found.timings || {}).total_ms || 0))), body]);
   fill();
   return item;
+}
+
+// What is wrong with an answer that has a status, and what is odd about it.
+function wrongPart(found) {
+  const told = [found.status && found.error && h('li', { class: 'broken' }, icon('failed'), found.error),
+    ...(found.notes || []).map((note) => h('li', { class: 'note' }, note))].filter(Boolean);
+  return told.length > 0 && h('ul', { class: 'wire-notes' }, told);
 }
 
 function pathOf(url) {
@@ -157,13 +164,15 @@ function curlOf(found) {
 
 function messagePart(title, message) {
   const headers = message.headers || [];
-  if (!headers.length && !message.body && !message.raw) return null;
+  if (!headers.length && !message.body && !message.raw && !(message.trailers || []).length) return null;
   const raw = message.raw || '';
   const view = h('div', { class: 'message-view' });
   const pretty = () => [
     headers.length > 0 && h('details', { class: 'headers', open: headers.length <= 4 }, h('summary', {}, plural(headers.length, 'header')),
       h('dl', {}, headers.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))))),
     message.body ? h('pre', { class: 'body', tabindex: '0' }, coloured(message.body)) : h('p', { class: 'empty' }, 'No body.'),
+    (message.trailers || []).length > 0 && h('details', { class: 'headers', open: true }, h('summary', {}, plural(message.trailers.length, 'trailer')),
+      h('dl', {}, message.trailers.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))))),
     message.truncated && h('p', { class: 'cut' }, `Cut: the whole body has ${size(message.body_bytes || 0)}.`)];
   const toggle = h('button', { type: 'button', class: 'plain', 'aria-pressed': 'false' }, 'Raw');
   toggle.addEventListener('click', () => {
