@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from caas.runtime.http import server as module
+from caas.runtime.http.edge import reply
+from caas.runtime.http.edge.patience import Patience
 from caas.runtime.http.fast import FastRequest, FastResponse
 from caas.runtime.http.lifespan import Lifespan
 from caas.runtime.http.server import EmbeddedServer
@@ -133,6 +135,36 @@ async def test_a_short_answer_is_never_taken_for_a_whole_one(build_app: Any, wir
 
     assert b"content-length: 8\r\n" in answer
     assert answer.endswith(b"half")
+
+
+async def test_a_client_that_stops_reading_loses_its_stream(
+    build_app: Any, wire_to: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler that streams to it is let go, and the connection ends without the last chunk."""
+    monkeypatch.setattr(reply, "_sending", Patience(0.1))
+    let_go = asyncio.Event()
+
+    async def endless(_: FastRequest) -> FastResponse:
+        async def parts() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield b"x" * 65_536
+            finally:
+                let_go.set()
+
+        return FastResponse(200, (), parts())
+
+    async with serving(build_app(running={"proxy": {"/raw": endless}})) as url:
+        reader, writer = await wire_to(url).connect()
+        writer.transport.pause_reading()
+        writer.write(b"GET /raw HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asyncio.wait_for(let_go.wait(), PATIENCE_S)
+        writer.transport.resume_reading()
+        answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert not answer.endswith(b"0\r\n\r\n")
 
 
 async def test_head_of_a_stream_declares_no_length(demo: Any) -> None:

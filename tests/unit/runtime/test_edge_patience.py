@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from caas.runtime.http.edge.patience import Patience
+from caas.runtime.time_limit import LATE_S
 from caas.testing.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
@@ -60,6 +61,25 @@ async def test_each_task_has_its_own() -> None:
     assert await asyncio.wait_for(again_and_again(), PATIENCE_S) > 0
     with pytest.raises(TimeoutError):
         await stuck
+
+
+async def test_time_that_stood_still_counts_for_nobody() -> None:
+    """What came meanwhile lies unread: the wait begins anew, and ends all the same."""
+    patience = Patience(PATIENCE_S)
+    came = asyncio.Event()
+
+    async def waits() -> None:
+        with patience:
+            await came.wait()
+
+    task = asyncio.create_task(waits())
+    await asyncio.sleep(0)
+    patience._since = dict.fromkeys(patience._since, -PATIENCE_S)
+    patience._due = asyncio.get_running_loop().time() - 2 * LATE_S
+    patience._sweep()
+    came.set()
+
+    await asyncio.wait_for(task, PATIENCE_S)
 
 
 async def test_a_cancellation_from_outside_stays_one() -> None:

@@ -1,5 +1,6 @@
 """Routes in, a complete ASGI application out; what a service opens first is `runtime.service`."""
 
+import gc
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from caas.runtime.http.health import Health, Probe, health_routes
 from caas.runtime.http.idempotency import Idempotency
 from caas.runtime.http.openapi import JSON_PATH, PAGE_PATH, Extra, build_document, encode_document
 from caas.runtime.http.problems import Style, problem_handler
+from caas.runtime.http.server import freeze_heap
 from caas.runtime.http.strict_body import StrictRequest
 from caas.runtime.identity.peers import PeerTrust
 from caas.runtime.settings import RuntimeSettings
@@ -152,6 +154,8 @@ def _running(
         try:
             async with lifespan(app) as running:
                 install(running)
+                if not gc.get_freeze_count():  # else `caas up` does it, for each process
+                    freeze_heap()
                 yield
         finally:
             await telemetry.shutdown()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -17,7 +16,7 @@ import uvloop
 
 from caas.kernel.clock import SystemClock, rfc3339
 from caas.runtime.http.lifespan import Lifespan
-from caas.runtime.http.server import EmbeddedServer
+from caas.runtime.http.server import EmbeddedServer, freeze_heap
 from caas.runtime.tasks import end_tasks
 from caas.stack.state.log_files import LogFile
 from caas.stack.supervisor.tied_exec import die_with_parent
@@ -104,8 +103,7 @@ async def _serve(plan: ServingPlan, log: LogFile) -> None:
     if not await _ends_before(starting, stopping):
         await end_tasks([starting])
         return
-    gc.collect()
-    gc.freeze()
+    freeze_heap()
     serving = server.start()
     rotating = asyncio.create_task(_rotate(log))
     if await _ends_before(serving, stopping):
