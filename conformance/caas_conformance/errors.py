@@ -8,6 +8,7 @@ Of a case:
 
 Of a run, exit 3:
 * TargetError             there is no platform to test
+  x AddressError          what was typed as an address is none: exit 2
 * ReportsIncompleteError  a report can't be written
 """
 
@@ -30,6 +31,10 @@ class CaseSkippedError(Exception):
 
 class TargetError(Exception):
     """There is no platform to test; the message is one line that says what to do."""
+
+
+class AddressError(TargetError):
+    """What was typed as an address or a service's name is none; the message is one line."""
 
 
 class ReportsIncompleteError(Exception):

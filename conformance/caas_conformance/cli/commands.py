@@ -17,7 +17,12 @@ from caas_conformance.engine.recovery import recover_killed_runs
 from caas_conformance.engine.runner import PARALLEL_MAX, REPEAT_MAX, RETRIES_MAX, Options
 from caas_conformance.engine.session import RunRequest, conduct, typed
 from caas_conformance.engine.targets import FoundTarget, from_stack_file, from_urls
-from caas_conformance.errors import AuthoringError, ReportsIncompleteError, TargetError
+from caas_conformance.errors import (
+    AddressError,
+    AuthoringError,
+    ReportsIncompleteError,
+    TargetError,
+)
 from caas_conformance.plan import lint, suites
 from caas_conformance.plan.selection import Selection, SelectionError, plan
 from caas_conformance.plan.suites import LoadedSuite
@@ -216,6 +221,8 @@ def run(  # noqa: PLR0913 - one for each option
         )  # fmt: skip
         with progress_for(console, quiet=as_json) as progress:
             result, directory = run_in_loop(conduct(request, progress))
+    except AddressError as error:
+        raise UsageProblem(str(error)) from error
     except (TargetError, ReportsIncompleteError) as error:
         raise EnvironmentProblem(str(error)) from error
     except asyncio.CancelledError:

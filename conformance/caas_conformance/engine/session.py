@@ -18,7 +18,7 @@ from caas_conformance.cli.progress import Progress
 from caas_conformance.correlation import leaks
 from caas_conformance.correlation.settling import TelemetryCollector
 from caas_conformance.engine.own_stack import OwnStack
-from caas_conformance.engine.run_directory import RunDirectory, new_run_id
+from caas_conformance.engine.run_directory import Journal, RunDirectory, new_run_id
 from caas_conformance.engine.runner import CaseResult, Options, Runner
 from caas_conformance.engine.targets import FoundTarget, listen_address, probe
 from caas_conformance.errors import ReportsIncompleteError, TargetError
@@ -77,10 +77,11 @@ async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
             facts = _facts(request, run_id, platform.description)
             directory = RunDirectory.create(request.runs, run_id)
             directory.write_plan(run_id, tuple(c.id for c in request.plan), dict(facts.options))
+            journal = directory.journal()  # first: only what has one is known to be killed
             directory.write_run(assemble.opening(facts))
             before = platform.found.restarts()
             runner, duration_ms = await _execute(
-                request, facts, platform, directory, progress, interrupts
+                request, facts, platform, journal, progress, interrupts
             )
             after = platform.found.restarts()
     progress.say("writing the reports")
@@ -120,11 +121,10 @@ async def _execute(
     request: RunRequest,
     facts: RunFacts,
     platform: _Platform,
-    directory: RunDirectory,
+    journal: Journal,
     progress: Progress,
     interrupts: "_Interrupts",
 ) -> tuple[Runner, float]:
-    journal = directory.journal()
     journal.begin(facts.run_id, len(facts.plan))
     runner = Runner(
         facts.plan,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,13 @@ import msgspec
 
 from caas_conformance.authoring.context import Environment
 from caas_conformance.authoring.suite import Suite
-from caas_conformance.errors import AuthoringError, EnvironmentBrokenError, TargetError
+from caas_conformance.engine import addresses
+from caas_conformance.errors import (
+    AddressError,
+    AuthoringError,
+    EnvironmentBrokenError,
+    TargetError,
+)
 from caas_conformance.wire.answer import Answer
 from caas_conformance.wire.client import Endpoint, ServiceClient, Wire
 from caas_conformance.wire.trace_context import AttemptTrace
@@ -68,7 +75,7 @@ class FoundTarget:
             )
         try:
             endpoints = {name: Endpoint(name, url) for name, url in self.urls.items()}
-        except AuthoringError as error:
+        except (AuthoringError, ValueError) as error:
             raise TargetError(str(error)) from error
         return Environment(endpoints, self.secrets, suite.context)
 
@@ -103,15 +110,13 @@ def from_urls(
     """Read `service=URL` pairs.
 
     Raises:
-        TargetError: a pair is none, or a service is named twice.
+        AddressError: a pair is none, or a service is named twice.
     """
     found: dict[str, str] = {}
     for pair in urls:
-        name, sign, url = pair.partition("=")
-        if not sign or not name or not urlsplit(url).hostname:
-            raise TargetError(f"--url takes service=http://host:port, not {pair!r}")
+        name, url = addresses.service_url(pair)
         if name in found:
-            raise TargetError(f"--url names {name} twice")
+            raise AddressError(f"--url names {name} twice")
         found[name] = url
     return FoundTarget(found, "given URLs", _given(suite, environ))
 
@@ -124,18 +129,17 @@ def listen_address(given: str | None, target: FoundTarget | None) -> tuple[str, 
     """Return where to receive telemetry: as given, as the target exports, or any free port.
 
     Raises:
+        AddressError: what was given is no address.
         TargetError: a running target exports to nowhere we could listen.
     """
-    if given:
-        host, sign, port = given.rpartition(":")
-        if not sign or not port.isdigit():
-            raise TargetError(f"--otlp-listen takes HOST:PORT, not {given!r}")
-        return host.strip("[]") or "127.0.0.1", int(port)
+    if given is not None:
+        return addresses.listening(given)
     if target is None:
         return "127.0.0.1", 0
-    parts = urlsplit(target.otlp_endpoint or "")
-    if parts.hostname in ("127.0.0.1", "localhost", "::1"):
-        return parts.hostname.replace("localhost", "127.0.0.1"), parts.port or 4318
+    with suppress(ValueError):  # no URL, then
+        parts = urlsplit(target.otlp_endpoint or "")
+        if parts.hostname in ("127.0.0.1", "localhost", "::1"):
+            return parts.hostname.replace("localhost", "127.0.0.1"), parts.port or 4318
     raise TargetError(
         "this platform sends its telemetry elsewhere: start it with "
         "OTEL_EXPORTER_OTLP_ENDPOINT=http://<here>:4318 and pass --otlp-listen <here>:4318, "

@@ -11,6 +11,7 @@ import os
 import sys
 import textwrap
 import traceback
+from contextlib import suppress
 from importlib import metadata
 from typing import NoReturn
 
@@ -94,23 +95,49 @@ def caas() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with the code of its outcome."""
+    _open_standard_streams()
     try:
         code = caas.main(prog_name="caas", standalone_mode=False)
         # In this mode click returns what a command returned, and the code of ctx.exit().
         status = code if isinstance(code, int) else 0
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError, ValueError):  # nobody reads it; the code tells
+            error.show()
         # click's own default, 1, would say that a check failed.
         own = isinstance(error, click.UsageError) or type(error).exit_code != 1
         status = error.exit_code if own else EXIT_ENVIRONMENT
     except (click.Abort, KeyboardInterrupt):
         status = EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader left (`caas logs | head`); Python must not complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = EXIT_PIPE_CLOSED
+        status = EXIT_PIPE_CLOSED  # the reader left: `caas logs | head`
     except Exception:  # noqa: BLE001  # an uncaught one would exit with 1, "a check failed"
-        traceback.print_exc()
+        with suppress(OSError, ValueError):
+            traceback.print_exc()
         status = EXIT_ENVIRONMENT
+    finally:
+        _lose_what_is_left()
     sys.exit(status)
+
+
+def _open_standard_streams() -> None:
+    """Let closed streams lead nowhere, or the next file that is opened would take their place."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free one, and, as the closed one was, for children, too.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - by position
+        if getattr(sys, name) is None:
+            mode = "w" if descriptor else "r"
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115
+
+
+def _lose_what_is_left() -> None:
+    """Send what can't be written nowhere: at exit Python would change the exit code for it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -100,22 +100,45 @@ def test_exit_codes(caas: Invoke, arguments: list[str], code: int, said: str) ->
     ("arguments", "said"),
     [
         (["--url", "auth-service=http://127.0.0.1:1"], "can't be reached"),
-        (["--url", "nonsense"], "--url takes service=http://host:port"),
         (["--target", "/nowhere/stack.json"], "No such file"),
-        (["--url", "auth-service=http://127.0.0.1:1", "--otlp-listen", "x"], "HOST:PORT"),
     ],
 )
 def test_no_platform_is_one_line_and_exit_code_3(
     caas: Invoke, arguments: list[str], said: str
 ) -> None:
     """Whatever is wrong with the target, there is no traceback and no run directory."""
-    result = caas("run", *arguments, *([] if "--otlp-listen" in arguments else ["--no-telemetry"]),
-                  target=False)  # fmt: skip
+    result = caas("run", *arguments, "--no-telemetry", target=False)
 
     assert result.exit_code == 3, result.output
     errors = [line for line in result.output.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 1
     assert said in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--url", "nonsense"], "--url takes service=http://host:port"),
+        (["--url", "auth-service=http://127.0.0.1:99999"], "ports end at 65535"),
+        (["--url", "auth-service=http://a b"], "a space"),
+        (["--url", "auth-service=http://\x1b[2J"], "control character"),
+        (["--otlp-listen", "x"], "HOST:PORT"),
+        (["--otlp-listen", "0.0.0.0:99999"], "ports end at 65535"),
+        (["--otlp-listen", "no such host:1"], "is no host's name"),
+    ],
+)
+def test_what_is_no_address_is_one_line_and_exit_code_2(
+    caas: Invoke, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    """It is the command that is wrong, not the environment; nothing was started."""
+    given = arguments if "--url" in arguments else ["--url", "auth-service=http://x", *arguments]
+    result = caas("run", *given, "--telemetry", target=False)
+
+    assert result.exit_code == 2, result.output
+    (line,) = result.output.splitlines()
+    assert said in line
+    assert "\x1b" not in line
+    assert not (tmp_path / "state" / "runs").exists()
 
 
 def test_a_platform_whose_telemetry_goes_elsewhere_needs_a_decision(
