@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 CASE_TIMEOUT_S = 30.0
 PHASE_ID = re.compile(r"[A-Z][0-9]{2}")
-CASE_ID = re.compile(r"[A-Z][0-9]{2}\.[0-9]{2,3}")
+CASE_ID = re.compile(r"[A-Z][0-9]{2}\.[A-Z]?[0-9]{2,3}")
 
 ContextT = TypeVar("ContextT", bound="CaseContext")
 CaseBody = Callable[[ContextT], Awaitable[None]]

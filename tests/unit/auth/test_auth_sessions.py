@@ -74,10 +74,10 @@ async def test_user_is_one_per_external_id_and_tenant(
 @pytest.mark.parametrize(
     ("data", "path"),
     [
-        (UserData(email="nobody"), "user_data.email"),
-        (UserData(username=" "), "user_data.name"),
-        (UserData(username="x" * 101), "user_data.name"),
-        (UserData(username="a\x00b"), "user_data.name"),
+        (UserData(email="nobody", place="user_data."), "user_data.email"),
+        (UserData(username=" ", place="user_data."), "user_data.name"),
+        (UserData(username="x" * 101, place="user_data."), "user_data.name"),
+        (UserData(username="a\x00b", place="user_data."), "user_data.name"),
         (UserData(metadata={"$where": "1"}), "metadata"),
         (UserData(metadata={"a.b": 1}), "metadata"),
         (UserData(metadata={"n": 2**70}), "metadata.n"),

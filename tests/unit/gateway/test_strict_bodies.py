@@ -82,7 +82,7 @@ def test_what_is_documented_passes(client: TestClient[Litestar]) -> None:
         ({"inner": {"on": "true"}}, "inner.on"),
         ({"inner": {"off": True}}, "inner.off"),
         ({"colour": 1}, "colour"),
-        ([], "data"),
+        ([], "body"),
     ],
 )
 def test_what_is_not_documented_is_refused_where_it_is(

@@ -44,11 +44,16 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class UserData:
-    """What the tenant says about a user when it opens a session; None leaves it as it is."""
+    """What the tenant says about a user when it opens a session; None leaves it as it is.
+
+    Attributes:
+        place: What stands before a member's name in the request, for errors that name it.
+    """
 
     email: str | None = None
     username: str | None = None
     metadata: Mapping[str, Preference] | None = None
+    place: str = ""
 
 
 def check_settings(settings: Mapping[str, Preference], *, path: str) -> None:

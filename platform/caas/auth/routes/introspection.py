@@ -20,7 +20,7 @@ RENDERED_MAX = 20_000
 
 _JSON = ((b"content-type", b"application/json"),)
 _FIELD = re.compile(r"(?: at `\$\.|(?:unknown|required) field `)(\w+)`")
-_WHOLE_BODY = "data"
+_WHOLE_BODY = "body"
 _decode = msgspec.json.Decoder(CheckToken).decode
 _encode = msgspec.json.Encoder().encode
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType
 
 from caas.auth.domain.keys import KeyPlace
+from caas.auth.domain.whitelists import ORIGIN_MAX_CHARS
 from caas.auth.service.accounts import LoggedIn, Registered
 from caas.contracts.auth.api import AccountView, ClientLogin, Registration, Text
 from caas.contracts.auth.identity import CLIENT_TTL_S
@@ -25,11 +26,16 @@ IpText = Annotated[
         },
     ),
 ]
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 OriginText = Annotated[
-    Text,
+    str,
     Meta(
+        max_length=ORIGIN_MAX_CHARS,
         description="An exact web origin: https://host[:port].",
-        extra_json_schema={"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\\\s]+$"},
+        extra_json_schema={
+            "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"
+            rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?$"
+        },
     ),
 ]
 

@@ -83,7 +83,9 @@ class UpdateProfile(wire.Change, frozen=True, kw_only=True):
 
 def user_data_of(body: UserDataBody) -> UserData:
     """Return it as the use case takes it."""
-    return UserData(email=body.email, username=body.name, metadata=body.metadata)
+    return UserData(
+        email=body.email, username=body.name, metadata=body.metadata, place="user_data."
+    )
 
 
 def device_of(body: DeviceBody) -> Device:

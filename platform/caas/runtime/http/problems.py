@@ -196,6 +196,9 @@ def problem_handler(style: Style, allow: Callable[[str], bytes]) -> Any:
     return render
 
 
+WHOLE_BODY = "data"  # the handlers' parameter, which is no name for callers
+
+
 def _of_caas(error: CaasError) -> Problem:
     status = status_of(type(error))
     headers: Fields = ()
@@ -242,9 +245,12 @@ def _broken_rules(extra: object) -> list[tuple[str, str]]:
     for item in extra if isinstance(extra, list) else ():
         key, source = str(item.get("key", "")), item.get("source", "body")
         place, message = getattr(source, "value", source), str(item.get("message", ""))
-        path = key if place == "body" else f"{place}.{key}"
+        if key == WHOLE_BODY and place == "body":
+            path = "body"
+        else:
+            path = key if place == "body" else f"{place}.{key}"
         if named := _NAMED_FIELD.search(message):
-            # Litestar names the object that has or lacks the field; `data` is the whole body.
-            path = named[1] if key == "data" else f"{path}.{named[1]}"
+            # Litestar names the object that has or lacks the field.
+            path = named[1] if path == "body" else f"{path}.{named[1]}"
         rules.append((path, _QUOTED.sub("...", message)))
     return rules

@@ -224,17 +224,19 @@ class SdkSessions:
 def _checked(data: UserData, *, testing: bool) -> UserData:
     """Return the data in normal form; raise `FieldInvalidError` where it breaks a rule."""
     if data.metadata is not None:
-        check_settings(data.metadata, path="metadata")
+        check_settings(data.metadata, path=f"{data.place}metadata")
     return UserData(
         email=(
             None
             if data.email is None
-            else parse_email(data.email, testing=testing, path="user_data.email")
+            else parse_email(data.email, testing=testing, path=f"{data.place}email")
         ),
         username=(
             None
             if data.username is None
-            else parse_name(data.username, path="user_data.name", max_chars=PERSON_NAME_MAX_CHARS)
+            else parse_name(
+                data.username, path=f"{data.place}name", max_chars=PERSON_NAME_MAX_CHARS
+            )
         ),
         metadata=data.metadata,
     )

@@ -1,0 +1,254 @@
+"""The table of facts that a suite keeps: what its documents can't say about an operation.
+
+Which credentials open it, what they must hold, whose the resource is, and what it makes, shows,
+changes or ends. Everything else a law needs, it reads from the OpenAPI document.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from caas_conformance.authoring.context import CaseContext
+from caas_conformance.errors import AuthoringError
+
+Context = TypeVar("Context", bound=CaseContext)
+
+
+class Owner(Enum):
+    """Whose a resource is, and so who must not be able to tell it from one that is not there."""
+
+    NOBODY = "nobody"
+    PARTY = "party"
+    PERSON = "person"
+
+
+@dataclass(slots=True)
+class Party:
+    """A customer of the system and one of its people, whom no other attempt works with.
+
+    Attributes:
+        account: Whatever the suite knows the party by.
+        user: The suite's name for the user.
+        ids: Values of parameters that name what the party owns, by person and parameter.
+        wielded: What it owns and is a credential itself: kind and headers, by its name.
+        held: Credentials made already, by kind and permissions.
+    """
+
+    account: Any
+    user: str
+    ids: dict[tuple[str, str], str] = field(default_factory=dict)
+    wielded: dict[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    held: dict[tuple[str, frozenset[str] | None], Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of credential.
+
+    Attributes:
+        name: The suite's word for it.
+        narrows: Whether one can be made that holds fewer permissions than there are.
+        person: Who acts with it; what belongs to a user is another thing for each person.
+    """
+
+    name: str
+    narrows: bool = False
+    person: str = ""
+
+
+# The suite's own context stands where `Any` does; its type is the suite's to know.
+Body = Mapping[str, Any] | Callable[[Any, Party], Mapping[str, Any]]
+Ready = Callable[[Any, Party], Awaitable[None]]
+Maker = Callable[[Any, Party, str], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation of a service's document.
+
+    Attributes:
+        number: A letter and two digits, stable and never used again: the end of its cases' ids.
+        service: By its `service.name`.
+        method: Upper case.
+        path: The document's template.
+        opens: Kinds of credential that open it; none for everybody.
+        scope: The permission a credential has to hold; empty for none.
+        owner: Whose it is what the operation is about.
+        success: The status when it is done.
+        body: A valid body, or what makes a fresh one; None for operations without.
+        in_body: Members of the body that name what it is about, as a path's parameters do.
+        in_query: Query parameters that do.
+        ready: Brings about what it needs beside what it is named; before each success.
+        body_varies: Whether two valid bodies differ, so that a key's second use can be told.
+        idempotent: Whether it honours `Idempotency-Key`.
+        makes: The resource that each success adds.
+        id_at: Where a success names what it made.
+        shows: The resource it shows one of.
+        lists: The resource it pages through.
+        paged: Whether it takes `limit` and `cursor` and answers `next_cursor`.
+        items_at: Where the elements are in a list's answer.
+        changes: The resource it changes, in place.
+        ends: The resource after which nothing of it is accepted any more.
+        loose: Members of the body that must mean something, too: a credential, somebody's id.
+        itself: The operation is about the credential it is called with: a fresh one each time.
+        visible: Whether what it does shows in what its owner can read.
+    """
+
+    number: str
+    service: str
+    method: str
+    path: str
+    opens: tuple[str, ...] = ()
+    scope: str = ""
+    owner: Owner = Owner.NOBODY
+    success: int = 200
+    body: Body | None = None
+    in_body: tuple[str, ...] = ()
+    in_query: tuple[str, ...] = ()
+    ready: Ready | None = None
+    body_varies: bool = True
+    idempotent: bool = False
+    makes: str = ""
+    id_at: str = "id"
+    shows: str = ""
+    lists: str = ""
+    paged: bool = False
+    items_at: str = "items"
+    changes: str = ""
+    ends: str = ""
+    loose: frozenset[str] = frozenset()
+    itself: bool = False
+    visible: bool = True
+
+    @property
+    def name(self) -> str:
+        """How people write it."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def writes(self) -> bool:
+        """Whether a success leaves something changed."""
+        return bool(self.makes or self.changes or self.ends)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Return the names of what it is about: of the path's template, the body, the query."""
+        in_path = tuple(part[1:-1] for part in self.path.split("/") if part[:1] == "{")
+        return in_path + self.in_body + self.in_query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """Something that operations make, show, change or end.
+
+    Attributes:
+        name: As the operations' facts write it.
+        parameter: The path or query parameter by which one is named.
+        owner: Whose it is; what is a user's is made for each person of a party.
+        make: Makes one over the wire for a person of a party, and returns its name.
+        unknown: A well-formed name that names nothing.
+    """
+
+    name: str
+    parameter: str
+    owner: Owner
+    make: Maker
+    unknown: str = "00000000-0000-4000-8000-000000000000"
+
+
+class Principals(Generic[Context]):
+    """How a suite makes parties and credentials; a suite derives its own.
+
+    Attributes:
+        kinds: Every kind of credential there is.
+        permissions: Every permission there is.
+        observers: Kinds by which a party looks at what it owns, the first that fits.
+        of_parties: Kinds that belong to one party, so that another's is a stranger's.
+    """
+
+    kinds: tuple[Kind, ...] = ()
+    permissions: frozenset[str] = frozenset()
+    observers: tuple[str, ...] = ()
+    of_parties: tuple[str, ...] = ()
+
+    async def party(self, t: Context) -> Party:
+        """Make one that nobody else works with."""
+        raise NotImplementedError
+
+    async def credential(
+        self, t: Context, party: Party, kind: str, permissions: frozenset[str] | None
+    ) -> Mapping[str, str]:
+        """Make a fresh credential of *party*; None gives it everything its kind can hold."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Book:
+    """Everything the laws know of a platform.
+
+    Attributes:
+        document_path: Where each service shows its OpenAPI document.
+        volatile: Members that change by themselves: not compared when nothing must have changed.
+        touched: Members that change with whatever they belong to, such as a time of change.
+        secret: Members of answers that hold a credential.
+        requirements: By a law's name, the requirements its cases prove.
+    """
+
+    principals: Principals[Any]
+    operations: tuple[Operation, ...]
+    resources: tuple[Resource, ...] = ()
+    document_path: str = "/openapi.json"
+    volatile: frozenset[str] = frozenset()
+    touched: frozenset[str] = frozenset({"updated_at"})
+    secret: frozenset[str] = frozenset()
+    requirements: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a table that contradicts itself.
+
+        Raises:
+            AuthoringError: A number or an operation is there twice, or a name means nothing.
+        """
+        numbers = Counter(operation.number for operation in self.operations)
+        places = Counter(f"{o.service} {o.name}" for o in self.operations)
+        twice = [name for name, times in (numbers + places).items() if times > 1]
+        if twice:
+            raise AuthoringError(f"the table of facts has {twice} twice")
+        kinds = {kind.name for kind in self.principals.kinds}
+        for operation in self.operations:
+            unknown = set(operation.opens) - kinds
+            if unknown:
+                raise AuthoringError(f"{operation.name}: no such credential: {sorted(unknown)}")
+            if operation.scope and operation.scope not in self.principals.permissions:
+                raise AuthoringError(f"{operation.name}: no such permission: {operation.scope}")
+            for parameter in operation.parameters:
+                if self.resource_named_by(parameter) is None:
+                    raise AuthoringError(f"{operation.name}: no resource is named by {parameter}")
+
+    def resource_named_by(self, parameter: str) -> Resource | None:
+        """Return the resource whose name a parameter takes."""
+        return next((r for r in self.resources if r.parameter == parameter), None)
+
+    def maker_of(self, operation: Operation) -> Resource | None:
+        """Return the resource that *operation* lists, where one can be made at will."""
+        return next((r for r in self.resources if r.name == operation.lists), None)
+
+    def kind(self, name: str) -> Kind:
+        """Return a kind of credential by its name."""
+        return next(kind for kind in self.principals.kinds if kind.name == name)
+
+    @cached_property
+    def readable(self) -> tuple[Operation, ...]:
+        """The operations by which a party sees what it owns, without naming one thing of it."""
+        observers = set(self.principals.observers)
+        return tuple(
+            operation
+            for operation in self.operations
+            if operation.method == "GET"
+            and operation.owner is not Owner.NOBODY
+            and "{" not in operation.path
+            and observers & set(operation.opens)
+        )
