@@ -24,6 +24,11 @@ class Verdict(StrEnum):
     NOT_RUN = "not_run"  # planned, and never reported
 
 
+GREEN = frozenset({Verdict.PASSED, Verdict.WARNING})
+RED = frozenset({Verdict.FAILED, Verdict.ERROR, Verdict.NOT_RUN})
+"""A skipped case is neither."""
+
+
 class Status(StrEnum):
     """The lifecycle of a run or an attempt."""
 

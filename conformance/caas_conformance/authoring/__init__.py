@@ -3,7 +3,6 @@
 from caas_conformance.authoring.checks import MUST, SHOULD, Check, Problems
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
-from caas_conformance.authoring.evidence import MISSING, Value, derived
 from caas_conformance.authoring.shapes import (
     TIMESTAMP,
     UUID,
@@ -24,6 +23,7 @@ from caas_conformance.authoring.tokens import (
 )
 from caas_conformance.wire.answer import Answer
 from caas_conformance.wire.client import ServiceClient
+from caas_conformance.wire.evidence import MISSING, Value, derived
 
 __all__ = [
     "MISSING",

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self
 
-from caas_conformance.authoring.evidence import MISSING, Value
 from caas_conformance.authoring.shapes import UUID, Finding, Matching, Shape, Words, compare
 from caas_conformance.errors import AuthoringError
 from caas_conformance.wire.answer import Answer
+from caas_conformance.wire.evidence import MISSING, Value
 
 MUST = "MUST"
 SHOULD = "SHOULD"

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, NoReturn, Protocol
 import msgspec
 
 from caas_conformance.authoring.checks import CHECK_ID, MUST, SHOULD, Check, Problems
-from caas_conformance.authoring.evidence import Value
 from caas_conformance.authoring.polling import until
 from caas_conformance.errors import (
     AuthoringError,
@@ -20,6 +19,7 @@ from caas_conformance.errors import (
 )
 from caas_conformance.wire.answer import Answer
 from caas_conformance.wire.client import Endpoint, ServiceClient, Wire
+from caas_conformance.wire.evidence import Value
 from caas_conformance.wire.sse import EventStream, open_stream
 from caas_conformance.wire.trace_context import AttemptTrace
 from caas_observability.correlation import AttemptTelemetry

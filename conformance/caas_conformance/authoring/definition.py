@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from caas_conformance.authoring.source import declared_checks
 from caas_conformance.errors import AuthoringError
-from caas_conformance.plan.source import declared_checks
 
 if TYPE_CHECKING:
     from caas_conformance.authoring.context import CaseContext

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from caas_conformance.authoring.evidence import MISSING
 from caas_conformance.errors import AuthoringError
+from caas_conformance.wire.evidence import MISSING
 
 
 class Finding(NamedTuple):

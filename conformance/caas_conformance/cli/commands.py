@@ -13,9 +13,7 @@ from caas_conformance.authoring.definition import CaseDefinition
 from caas_conformance.authoring.suite import Suite
 from caas_conformance.cli import presentation
 from caas_conformance.cli.progress import progress_for
-from caas_conformance.engine.recovery import recover_killed_runs
 from caas_conformance.engine.runner import PARALLEL_MAX, REPEAT_MAX, RETRIES_MAX, Options
-from caas_conformance.engine.session import RunRequest, conduct, typed
 from caas_conformance.engine.targets import FoundTarget, from_stack_file, from_urls
 from caas_conformance.errors import (
     AddressError,
@@ -26,11 +24,14 @@ from caas_conformance.errors import (
 from caas_conformance.plan import lint, suites
 from caas_conformance.plan.selection import Selection, SelectionError, plan
 from caas_conformance.plan.suites import LoadedSuite
+from caas_conformance.session.conduct import RunRequest, conduct, typed
+from caas_conformance.session.recovery import recover_killed_runs
 from caas_conformance.verdicts.gates import GateLimits
-from caas_conformance.verdicts.judging import EXIT_ENVIRONMENT, EXIT_USAGE, GREEN, exit_code
+from caas_conformance.verdicts.judging import EXIT_ENVIRONMENT, EXIT_USAGE, exit_code
 from caas_reports.comparison import history
 from caas_reports.errors import ReportError
 from caas_reports.formats import run_json
+from caas_reports.model import GREEN
 from caas_reports.terminal import Terminal, echo
 
 STATE_DIR = ".caas"

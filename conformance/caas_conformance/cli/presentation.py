@@ -12,11 +12,11 @@ from caas_conformance.authoring.definition import CaseDefinition
 from caas_conformance.cli.progress import STYLES
 from caas_conformance.plan.requirements import Registry
 from caas_conformance.plan.suites import LoadedSuite
-from caas_conformance.verdicts.judging import GREEN, RED, exit_code
+from caas_conformance.verdicts.judging import exit_code
 from caas_reports.causes.grouping import causes
 from caas_reports.comparison import compare as comparison
 from caas_reports.comparison.baseline import Baseline
-from caas_reports.model import Run, Verdict
+from caas_reports.model import GREEN, RED, Run, Verdict
 
 HTML_REPORT = "report.html"
 RED_CASES_SHOWN = 20

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -11,9 +11,9 @@ from rich.text import Text
 
 from caas_conformance.authoring.definition import CaseDefinition, Phase
 from caas_conformance.engine.attempt import AttemptRecord
+from caas_conformance.session.conduct import Progress
 from caas_conformance.verdicts.build import shown
-from caas_conformance.verdicts.judging import RED
-from caas_reports.model import Verdict
+from caas_reports.model import RED, Verdict
 
 REFRESHES_PER_S = 8
 STYLES = {
@@ -26,30 +26,6 @@ STYLES = {
 }
 FAILED_ASSERTIONS_SHOWN = 3
 DETAIL_CHARS_MAX = 200
-
-
-class Progress(Protocol):
-    """What a run tells while it goes on."""
-
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def say(self, message: str) -> None:
-        """Tell about a part that is no case."""
-
-    def expect(self, plan: Sequence[CaseDefinition]) -> None:
-        """Learn the plan."""
-
-    def started(self, case: CaseDefinition, attempt: int) -> None:
-        """An attempt begins."""
-
-    def judged(self, record: AttemptRecord, *, final: bool) -> None:
-        """An attempt has its verdict."""
 
 
 class Quiet:

@@ -1,4 +1,4 @@
-"""Executing a plan: targets, attempts side by side, the run's directory, recovery after a kill.
+"""Executing a plan: targets, attempts side by side, the run's directory, pauses of the machine.
 
-What the outcome means is in `verdicts`.
+What the outcome means is in `verdicts`; who puts it all together is `session`.
 """

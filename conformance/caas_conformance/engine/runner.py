@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from caas_conformance.authoring.context import Environment
 from caas_conformance.authoring.definition import CaseDefinition
+from caas_conformance.engine.agreement import is_flaky, worst
 from caas_conformance.engine.attempt import AttemptRecord, drive, judge, overran
 from caas_conformance.engine.pauses import PauseWatch
 from caas_conformance.timestamps import rfc3339
-from caas_conformance.verdicts.judging import GREEN, RED, is_flaky, worst
-from caas_reports.model import Status, Verdict
+from caas_reports.model import GREEN, RED, Status, Verdict
 
 PARALLEL_MAX = 64
 REPEAT_MAX = 1_000

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from caas_conformance.authoring.evidence import MISSING, Value
+from caas_conformance.wire.evidence import MISSING, Value
 
 SHOWN_MAX = 20
 

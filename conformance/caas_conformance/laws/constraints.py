@@ -10,12 +10,12 @@ from typing import Any
 from caas_conformance.authoring.checks import Check
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
-from caas_conformance.authoring.evidence import Value, derived
 from caas_conformance.laws.documents import Described, described
 from caas_conformance.laws.facts import Book, Operation, Party
 from caas_conformance.laws.samples import ABSENT, UNHEARD_OF, Try
 from caas_conformance.laws.world import World
 from caas_conformance.wire.answer import Answer
+from caas_conformance.wire.evidence import Value, derived
 
 LAW = "constraints"
 BAD_REQUEST = 400

@@ -8,9 +8,9 @@ from typing import Any
 
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
-from caas_conformance.authoring.evidence import derived
 from caas_conformance.laws.documents import METHODS, Described
 from caas_conformance.laws.facts import Book, Operation
+from caas_conformance.wire.evidence import derived
 
 LAW = "coverage"
 

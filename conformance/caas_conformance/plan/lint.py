@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, get_type_hints
 from caas_conformance.authoring.checks import allowed_statuses
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import CaseDefinition, Phase
+from caas_conformance.authoring.source import check_calls, literal, syntax_of
 from caas_conformance.errors import AuthoringError
 from caas_conformance.plan.requirements import Registry
-from caas_conformance.plan.source import check_calls, literal, syntax_of
 
 CASE_TIMEOUT_MAX_S = 300.0
 CALL_DEPTH_MAX = 8

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from caas_conformance.authoring.checks import Assertion, Check
-from caas_conformance.authoring.evidence import MISSING
 from caas_conformance.authoring.shapes import Words
 from caas_conformance.engine.attempt import AttemptRecord
 from caas_conformance.timestamps import rfc3339
 from caas_conformance.wire.answer import ExchangeRecord
 from caas_conformance.wire.connection import CAPTURED_BYTES_MAX
+from caas_conformance.wire.evidence import MISSING
 from caas_observability.correlation import AttemptTelemetry
 from caas_observability.receiver.records import ReceivedSpan
 from caas_observability.redaction import REDACTED, Redactor, is_secret_name

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from caas_conformance.engine.runner import CaseResult
 from caas_conformance.plan.requirements import Registry
-from caas_conformance.verdicts.judging import GREEN
-from caas_reports.model import Case, Correlation, Counts, Gate, Verdict
+from caas_reports.model import GREEN, Case, Correlation, Counts, Gate, Verdict
 from caas_reports.wording import share
 
 SHOWN_MAX = 10

@@ -1,36 +1,14 @@
-"""From attempts to cases to the run: verdicts, counts and the exit code."""
+"""From the cases to the run: counts, verdict and exit code."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from caas_reports.model import Case, Counts, Run, Status, Verdict
+from caas_reports.model import GREEN, Case, Counts, Run, Status, Verdict
 
 EXIT_GREEN = 0
 EXIT_CHECK_FAILED = 1
 EXIT_USAGE = 2
 EXIT_ENVIRONMENT = 3
 EXIT_GATE = 4
-
-GREEN = frozenset({Verdict.PASSED, Verdict.WARNING})
-RED = frozenset({Verdict.FAILED, Verdict.ERROR, Verdict.NOT_RUN})
-_BY_SEVERITY = (
-    Verdict.PASSED,
-    Verdict.SKIPPED,
-    Verdict.WARNING,
-    Verdict.NOT_RUN,
-    Verdict.ERROR,
-    Verdict.FAILED,
-)
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the most severe verdict; of none, `not_run`."""
-    return max(verdicts, key=_BY_SEVERITY.index, default=Verdict.NOT_RUN)
-
-
-def is_flaky(verdicts: Iterable[Verdict]) -> bool:
-    """Tell whether attempts at one case disagree about green and red."""
-    judged = {verdict in GREEN for verdict in verdicts if verdict is not Verdict.SKIPPED}
-    return len(judged) > 1
 
 
 def count(cases: Sequence[Case], *, vacuous: int = 0) -> Counts:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from caas_conformance.authoring.evidence import MISSING, Value
+from caas_conformance.wire.evidence import MISSING, Value
 
 _UNREAD: Any = object()
 

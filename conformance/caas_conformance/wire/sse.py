@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from caas_conformance.authoring.evidence import MISSING, Value
 from caas_conformance.errors import CaseStoppedError
 from caas_conformance.wire.answer import Answer, ExchangeRecord
 from caas_conformance.wire.client import ServiceClient
 from caas_conformance.wire.connection import connect
+from caas_conformance.wire.evidence import MISSING, Value
 
 OPEN_TIMEOUT_S = 10.0
 EVENT_TIMEOUT_S = 10.0

@@ -23,10 +23,9 @@ from enum import StrEnum
 import msgspec
 
 from caas_reports.comparison.baseline import Baseline, SeedCase, Then
-from caas_reports.model import Attempt, Case, Run, Verdict
+from caas_reports.model import GREEN, Attempt, Case, Run, Verdict
 
-PASSING = frozenset({Verdict.PASSED, Verdict.WARNING})
-JUDGED = PASSING | {Verdict.FAILED}
+JUDGED = GREEN | {Verdict.FAILED}
 _WORST_FIRST = (
     Verdict.FAILED,
     Verdict.ERROR,
@@ -246,9 +245,9 @@ def _run_change(old: Case | None, new: Case | None) -> Change:
         return Change.NEW if old is None else Change.REMOVED
     if old.verdict is new.verdict:
         return Change.SAME
-    if new.verdict is Verdict.FAILED or (old.verdict in PASSING and new.verdict not in PASSING):
+    if new.verdict is Verdict.FAILED or (old.verdict in GREEN and new.verdict not in GREEN):
         return Change.REGRESSED
-    if new.verdict in PASSING and old.verdict not in PASSING:
+    if new.verdict in GREEN and old.verdict not in GREEN:
         return Change.FIXED
     return Change.CHANGED
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import msgspec
 
-from caas_reports.model import Counts, Verdict
+from caas_reports.model import RED, Counts, Verdict
 
 HISTORY_RUNS_MAX = 30
 RUN_FILE = "run.json"
 # The verdict of each case is read from here: it is a hundredth of the size of `run.json`.
 CASES_FILE = "ctrf.json"
 CASES_MAX_BYTES = 32 * 1024 * 1024
-RED = frozenset({Verdict.FAILED, Verdict.ERROR, Verdict.NOT_RUN})
 # A file is tens of megabytes, nearly all of it after the plan; what is wanted stands before.
 HEAD_MAX_BYTES = 256 * 1024
 _AFTER_HEAD = b'\n "plan":'

@@ -11,8 +11,8 @@ import msgspec
 from caas_reports.causes.grouping import Causes, causes
 from caas_reports.comparison import compare as comparison
 from caas_reports.comparison.context import Context
-from caas_reports.comparison.history import RED, PastRun, streak
-from caas_reports.model import Case, Run, Verdict
+from caas_reports.comparison.history import PastRun, streak
+from caas_reports.model import RED, Case, Run, Verdict
 from caas_reports.operations import slowest
 from caas_reports.traceability import covered_line, matrix
 from caas_reports.wording import failure_message, headline

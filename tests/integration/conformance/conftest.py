@@ -13,10 +13,10 @@ from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.cli.progress import Quiet
 from caas_conformance.engine.runner import Options
-from caas_conformance.engine.session import RunRequest, conduct
 from caas_conformance.engine.targets import FoundTarget
 from caas_conformance.plan.requirements import Registry
 from caas_conformance.plan.suites import LoadedSuite
+from caas_conformance.session.conduct import RunRequest, conduct
 from caas_conformance.testing import ScriptedService
 from caas_conformance.verdicts.gates import GateLimits
 from caas_reports.model import Requirement, Run

@@ -8,8 +8,8 @@ import pytest
 
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
-from caas_conformance.authoring.evidence import derived
 from caas_conformance.testing import Said, ScriptedService
+from caas_conformance.wire.evidence import derived
 from caas_conformance.wire.sse import LINE_BYTES_MAX
 from caas_reports.model import Exchange, Run, Verdict
 

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from caas.testing.patience import PATIENCE_S
-from caas_conformance.engine.recovery import recover_killed_runs
 from caas_conformance.engine.run_directory import Journal, RunDirectory, read_journal
+from caas_conformance.session.recovery import recover_killed_runs
 from caas_conformance.testing import Asked, Said, ScriptedService, ThreadedServices
 from caas_conformance.verdicts.judging import exit_code
 from caas_reports.formats import run_json

@@ -12,11 +12,11 @@ import pytest
 from caas_conformance.authoring.checks import SHOULD
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import CaseBody, CaseDefinition, Phase
-from caas_conformance.authoring.evidence import derived
 from caas_conformance.cli.progress import Quiet
 from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.testing import Asked, Said, ScriptedService
 from caas_conformance.verdicts.judging import exit_code
+from caas_conformance.wire.evidence import derived
 from caas_reports.formats import run_json
 from caas_reports.model import Case, Run, Status, Verdict
 

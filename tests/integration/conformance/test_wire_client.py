@@ -8,13 +8,13 @@ import pytest
 
 from caas.testing.patience import PATIENCE_S
 from caas_conformance.authoring.context import CaseContext, Environment
-from caas_conformance.authoring.evidence import MISSING
 from caas_conformance.authoring.polling import WAIT_MAX_S
 from caas_conformance.errors import CaseStoppedError, EnvironmentBrokenError
 from caas_conformance.testing import Asked, Said, ScriptedService
 from caas_conformance.wire.answer import Answer
 from caas_conformance.wire.client import Endpoint
 from caas_conformance.wire.connection import CAPTURED_BYTES_MAX
+from caas_conformance.wire.evidence import MISSING
 from caas_conformance.wire.trace_context import AttemptTrace
 
 pytestmark = pytest.mark.anyio

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from caas_conformance.authoring.checks import MUST, Check, Problems
-from caas_conformance.authoring.evidence import MISSING, derived
 from caas_conformance.errors import AuthoringError
 from caas_conformance.wire.answer import Answer
+from caas_conformance.wire.evidence import MISSING, derived
 
 Make = Callable[..., Answer]
 

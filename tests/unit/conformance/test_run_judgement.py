@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from caas_conformance.engine.agreement import is_flaky, worst
 from caas_conformance.plan.requirements import Registry
 from caas_conformance.verdicts.gates import Findings, GateLimits, judge_gates, percentile
-from caas_conformance.verdicts.judging import count, exit_code, is_flaky, verdict_of_run, worst
+from caas_conformance.verdicts.judging import count, exit_code, verdict_of_run
 from caas_reports.model import (
     SCHEMA_VERSION,
     Attempt,

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caas_conformance.authoring.evidence import MISSING
 from caas_conformance.authoring.shapes import (
     TIMESTAMP,
     UUID,
@@ -19,6 +18,7 @@ from caas_conformance.authoring.shapes import (
     pattern,
 )
 from caas_conformance.errors import AuthoringError
+from caas_conformance.wire.evidence import MISSING
 
 ID = "0b0f6a34-3d52-4b2a-8a3b-6c1d7f6f2a10"
 

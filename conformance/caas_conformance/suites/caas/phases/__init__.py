@@ -1,1 +1,1 @@
-"""The phases of the suite: one module (or package) each, found by being here."""
+"""The phases, a room each for whose behaviour they judge; ids do not follow the rooms."""

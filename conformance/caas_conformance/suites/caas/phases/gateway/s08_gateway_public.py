@@ -7,7 +7,7 @@ import secrets
 from caas_conformance.authoring import UUID, Answer, Value, derived, pattern
 from caas_conformance.suites.caas import operations as ops
 from caas_conformance.suites.caas.context import CaasContext
-from caas_conformance.suites.caas.phases.s08_gateway_tenant import PHASE
+from caas_conformance.suites.caas.phases.gateway.s08_gateway_tenant import PHASE
 
 WHOLE_NUMBER = pattern(r"\d{1,7}", "a whole number")
 WINDOW_MAX_S = 3600

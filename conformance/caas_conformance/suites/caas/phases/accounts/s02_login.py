@@ -3,7 +3,7 @@
 from caas_conformance.authoring import derived, pattern
 from caas_conformance.suites.caas import operations as ops
 from caas_conformance.suites.caas.context import CaasContext
-from caas_conformance.suites.caas.phases.s02_registration import PHASE
+from caas_conformance.suites.caas.phases.accounts.s02_registration import PHASE
 
 WRONG_PASSWORDS_MAX = 20
 WHOLE_SECONDS = pattern(r"[1-9]\d{0,4}", "whole seconds, 1 or more")

@@ -2,7 +2,7 @@
 
 from caas_conformance.authoring import MISSING, Answer, Check, one_of, pattern
 from caas_conformance.suites.caas.context import CaasContext
-from caas_conformance.suites.caas.phases.s01_health import PHASE
+from caas_conformance.suites.caas.phases.services.s01_health import PHASE
 
 GATEWAY_OPERATIONS = (
     ("/health", "get"),

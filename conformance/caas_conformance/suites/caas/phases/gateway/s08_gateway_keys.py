@@ -6,7 +6,7 @@ from caas_conformance.authoring import TIMESTAMP, UUID, Answer, list_of, nullabl
 from caas_conformance.suites.caas import operations as ops
 from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.fixtures import Session
-from caas_conformance.suites.caas.phases.s08_gateway_tenant import PHASE, SAMPLE
+from caas_conformance.suites.caas.phases.gateway.s08_gateway_tenant import PHASE, SAMPLE
 
 NAMED_KEY = pattern(r"caas_[a-z]+_[0-9a-f]{64}", "a key with 64 hexadecimal digits")
 READ_ONLY = "read"

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from time import perf_counter, time
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from caas_conformance.authoring.context import Environment
 from caas_conformance.authoring.definition import CaseDefinition
-from caas_conformance.cli.progress import Progress
 from caas_conformance.correlation import leaks
 from caas_conformance.correlation.settling import TelemetryCollector
+from caas_conformance.engine.attempt import AttemptRecord
 from caas_conformance.engine.own_stack import OwnStack
 from caas_conformance.engine.run_directory import Journal, RunDirectory, new_run_id
 from caas_conformance.engine.runner import CaseResult, Options, Runner
@@ -34,6 +35,30 @@ from caas_reports.model import Run, Target
 
 TELEMETRY_FILE = "telemetry.jsonl"
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Progress(Protocol):
+    """What a run tells while it goes on."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def say(self, message: str) -> None:
+        """Tell about a part that is no case."""
+
+    def expect(self, plan: Sequence[CaseDefinition]) -> None:
+        """Learn the plan."""
+
+    def started(self, case: CaseDefinition, attempt: int) -> None:
+        """An attempt begins."""
+
+    def judged(self, record: AttemptRecord, *, final: bool) -> None:
+        """An attempt has its verdict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from caas_conformance.suites.caas import operations as ops
 from caas_conformance.suites.caas.context import CaasContext
-from caas_conformance.suites.caas.phases.x05_http_rules import (
+from caas_conformance.suites.caas.phases.services.x05_http_rules import (
     BODY_OVER_LIMIT_BYTES,
     HEADER_OVER_LIMIT_BYTES,
     PHASE,

@@ -1,0 +1,1 @@
+"""A client of the platform: registration, login, API keys, whitelists."""

@@ -1,0 +1,1 @@
+"""What somebody else must not get: other tenants, forged tokens and headers, open routes."""

@@ -1,0 +1,1 @@
+"""What is so for every operation: the laws, over the facts of this suite."""

@@ -1,0 +1,1 @@
+"""What every service does: health, documents, HTTP rules, idempotency, telemetry."""

@@ -1,0 +1,1 @@
+"""An end user: SDK sessions, tokens, refresh, profile, logout."""
