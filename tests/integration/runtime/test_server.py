@@ -76,6 +76,26 @@ async def test_a_request_after_a_body_is_served(demo: Any, framing: bytes) -> No
     assert answers.endswith(b'{"id":"then","name":"x"}')
 
 
+@pytest.mark.parametrize(
+    ("last", "status"),
+    [
+        pytest.param(
+            b"GET /items HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 200, id="close"
+        ),
+        pytest.param(b"GET /items HTTP/1.0\r\n\r\n", 200, id="HTTP/1.0"),
+        pytest.param(b"GET /items HTTP/1.1\r\nHost : a\r\n\r\n", 400, id="malformed"),
+    ],
+)
+async def test_a_last_answer_arrives_whatever_lies_behind_its_request(
+    demo: Any, last: bytes, status: int
+) -> None:
+    """Hyper's `pipeline_flush` would take it along when the connection closes."""
+    answers = await everything(demo, last + b"GET /items HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert answers.startswith((b"HTTP/1.1 %d " % status, b"HTTP/1.0 %d " % status))
+    assert answers.count(b"HTTP/1.") == 1
+
+
 @pytest.mark.parametrize("path", [b"/items", b"/nowhere", b"/private"])
 async def test_no_request_hides_in_a_body_that_nobody_reads(demo: Any, path: bytes) -> None:
     """Refused before it was read, the body is still a body."""
