@@ -170,7 +170,15 @@ async def probe(environment: Environment, suite: Suite) -> dict[str, str]:
 
 
 async def _ask_each(environment: Environment, names: list[str], path: str) -> list[Answer]:
-    return await asyncio.gather(*(_ask(environment, name, path) for name in names))
+    asked = [_ask(environment, name, path) for name in names]
+    # All are awaited: what one left behind would be complained about beside the one error told.
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    answers = []
+    for answer in found:
+        if isinstance(answer, BaseException):
+            raise answer
+        answers.append(answer)
+    return answers
 
 
 async def _ask(environment: Environment, service: str, path: str) -> Answer:

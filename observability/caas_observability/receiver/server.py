@@ -35,6 +35,7 @@ CONNECTIONS_MAX = 256
 SPAN_AWAITED_S = 30.0
 REASONS_MAX = 50
 """Kinds of refusal that are told apart; the rest is counted together."""
+URL_SHOWN_BYTES = 100
 GZIP_MEMBERS_MAX = 1000
 STORE_FULL = "the store is full"
 
@@ -277,7 +278,8 @@ class _Connection(asyncio.Protocol):
         signal = _SIGNALS.get(self._url.partition(b"?")[0])
         media_type = self._headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if signal is None:
-            self._refuse(404, "no such signal")
+            asked = self._url[:URL_SHOWN_BYTES].decode("ascii", "replace")
+            self._refuse(404, f"no such signal: {asked!r}")
         elif self._parser.get_method() != b"POST":
             self._refuse(405, "only POST")
         elif media_type not in {_PROTOBUF, _JSON}:

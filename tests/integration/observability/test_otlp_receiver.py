@@ -274,6 +274,20 @@ async def test_gzip_members_in_a_row_are_one_body(receiver: OtlpReceiver) -> Non
     assert (status, len(receiver.store.spans), too_large) == (200, 2, 413)
 
 
+async def test_a_wrong_path_is_named(receiver: OtlpReceiver) -> None:
+    """It is the usual mistake in an endpoint; what is shown of it is short, and ASCII."""
+    for path in ("//v1/traces", "/v1/traces/", "/\u00e9" + "x" * 500):
+        await send(receiver, post(path, b""))
+
+    first, second, third = receiver.refusals
+    assert (first, second) == (
+        "404 no such signal: '//v1/traces'",
+        "404 no such signal: '/v1/traces/'",
+    )
+    assert len(third) < 200
+    assert third.isprintable()
+
+
 async def test_reasons_are_bounded() -> None:
     """Whoever reaches the port can't fill the report."""
     counts: Counter[str] = Counter()

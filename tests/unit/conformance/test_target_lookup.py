@@ -83,6 +83,20 @@ def test_urls_are_checked(urls: list[str]) -> None:
         from_urls(urls, SUITE, {})
 
 
+@pytest.mark.parametrize("url", ["x", "http://127.0.0.1:99999", "http://[::1"])
+def test_a_stack_file_may_hold_no_url(stack_file: Path, url: str) -> None:
+    """One line, too; and where it exports to is no place to listen."""
+    stack = msgspec.json.decode(stack_file.read_bytes())
+    stack["services"]["gateway"]["url"] = stack["otlp_endpoint"] = url
+    stack_file.write_bytes(msgspec.json.encode(stack))
+    target = from_stack_file(stack_file, SUITE, environ={})
+
+    with pytest.raises(TargetError):
+        target.environment(SUITE)
+    with pytest.raises(TargetError, match="--otlp-listen"):
+        listen_address(None, target)
+
+
 def test_a_target_without_services_is_none() -> None:
     """A run against nothing would find nothing wrong."""
     with pytest.raises(TargetError, match="names no service"):
