@@ -5,9 +5,11 @@ never open: a run goes on, and its exit code is true. Control characters are sho
 """
 
 import os
+import queue
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from io import TextIOBase
 from typing import Any, TextIO
 
@@ -16,6 +18,9 @@ from rich.segment import Segment
 
 from caas_reports.plain import ascii_only, plain
 
+PIECES_MAX = 10_000
+"""Lines, or pictures of a table, that wait for a reader; what comes then is lost."""
+
 
 class Output(TextIOBase):
     """A text stream that loses what can't be written."""
@@ -23,6 +28,7 @@ class Output(TextIOBase):
     def __init__(self, stream: TextIO | None) -> None:
         super().__init__()
         self._stream = stream
+        self._aside: queue.Queue[str | None] | None = None
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -52,6 +58,14 @@ class Output(TextIOBase):
 
     def write(self, text: str) -> int:
         """Write, or lose, the text."""
+        if self._aside is None:
+            self._write(text)
+        else:
+            with suppress(queue.Full):
+                self._aside.put_nowait(text)
+        return len(text)
+
+    def _write(self, text: str) -> None:
         if self._stream is not None:
             try:
                 try:
@@ -60,10 +74,32 @@ class Output(TextIOBase):
                     self._stream.write(ascii_only(text))
             except (OSError, ValueError):
                 self._give_up()
-        return len(text)
 
     def flush(self) -> None:
         """Send what was written, or lose it."""
+        if self._aside is None:
+            self._flush()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Write in a thread meanwhile, so that a reader who does not read holds up nobody."""
+        pieces: queue.Queue[str | None] = queue.Queue(PIECES_MAX)
+        writer = threading.Thread(target=self._write_all, args=(pieces,), daemon=True)
+        writer.start()
+        self._aside = pieces
+        try:
+            yield
+        finally:
+            self._aside = None
+            pieces.put(None)
+            writer.join()
+
+    def _write_all(self, pieces: "queue.Queue[str | None]") -> None:
+        while (text := pieces.get()) is not None:
+            self._write(text)
+            self._flush()
+
+    def _flush(self) -> None:
         if self._stream is not None:
             try:
                 self._stream.flush()
@@ -84,8 +120,8 @@ class Terminal(Console):
     """A console on standard output or error that shows control characters and can't fail."""
 
     def __init__(self, *, stderr: bool = False, **options: Any) -> None:
-        stream = sys.stderr if stderr else sys.stdout
-        super().__init__(file=Output(stream), **options)  # type: ignore[arg-type]
+        self.output = Output(sys.stderr if stderr else sys.stdout)
+        super().__init__(file=self.output, **options)  # type: ignore[arg-type]
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

@@ -220,7 +220,7 @@ def run(  # noqa: PLR0913 - one for each option
                 suite.suite, target, urls, no_telemetry=telemetry is False
             ),
         )  # fmt: skip
-        with progress_for(console, quiet=as_json) as progress:
+        with console.output.aside(), progress_for(console, quiet=as_json) as progress:
             result, directory = run_in_loop(conduct(request, progress))
     except AddressError as error:
         raise UsageProblem(str(error)) from error

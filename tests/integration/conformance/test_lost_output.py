@@ -1,16 +1,19 @@
 """What nobody reads is lost, and nothing else: verdicts, reports and exit codes are true."""
 
+import fcntl
+import mmap
 import os
 import pty
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from caas.testing.patience import PATIENCE_S
-from caas_conformance.testing import Said, ScriptedService, ThreadedServices
+from caas_conformance.testing import Asked, Said, ScriptedService, ThreadedServices
 from caas_reports.formats import run_json
 from caas_reports.model import Run, Status, Verdict
 
@@ -45,10 +48,11 @@ registry = Registry({"R": Requirement(id="R", text="keep it", source="design")})
 commands.load_suite = lambda _: LoadedSuite(SUITE, [PHASE], registry)
 main()
 """
+MANY = 400
 ASCII = {"PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def service() -> Iterator[ScriptedService]:
     """A service that answers in another script."""
     made = ScriptedService("auth-service")
@@ -110,6 +114,39 @@ def test_a_run_goes_on_without_its_output(
     if environ is ASCII:
         assert done.stdout.isascii()
         assert b"\\u2603" in done.stdout
+
+
+def test_a_reader_who_does_not_read_holds_up_no_run(
+    service: ScriptedService, tmp_path: Path
+) -> None:
+    """As a pager does; all of it is there when it reads on."""
+    asked: list[Asked] = []
+    all_asked = threading.Event()
+
+    def count(request: Asked) -> Said:
+        asked.append(request)
+        if len(asked) == MANY:
+            all_asked.set()
+        return Said(200, {"naïve": "☃"})
+
+    service.route("GET", "/", count)
+    script = tmp_path / "suite.py"
+    script.write_text(SUITE.replace("range(1, 30)", f"range(1, {MANY + 1})"))
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, mmap.PAGESIZE)
+    child = subprocess.Popen(
+        [sys.executable, str(script), "conformance", "run", "--no-telemetry", "--state-dir",
+         str(tmp_path / "state"), "--url", f"auth-service={service.url}"],
+        stdout=writing,
+    )  # fmt: skip
+    os.close(writing)
+    went_on = all_asked.wait(PATIENCE_S)
+    with os.fdopen(reading, "rb") as pipe:
+        output = pipe.read().decode()
+
+    assert went_on
+    assert child.wait(PATIENCE_S) == 0
+    assert len([line for line in output.splitlines() if line.startswith("Z01.")]) == MANY
 
 
 def test_a_terminal_that_goes_away_ends_no_run(command: list[str], tmp_path: Path) -> None:
