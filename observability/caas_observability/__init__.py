@@ -1,1 +1,4 @@
-"""Telemetry set-up for services, the OTLP receiver, correlation and redaction."""
+"""Telemetry: its set-up in a service, the OTLP receiver, correlation and redaction.
+
+Knows no service and no case; which attempt owns a record is the runner's.
+"""

@@ -1,1 +1,4 @@
-"""CAAS: the platform's services and their shared kernel."""
+"""CAAS: the platform's services, a package each, and what they stand on.
+
+What drives and judges them from outside imports nothing of it.
+"""

@@ -1,14 +1,17 @@
 """The promises the folder layout makes."""
 
+import ast
 import platform
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("platform", "conformance", "observability", "reports", "load")
 MODULE_LINES_MAX = 400
+ROOM_FILES_MAX = 13
 
 
 def tracked() -> list[Path]:
@@ -52,6 +55,32 @@ def test_no_module_grows_beyond_one_concern() -> None:
     }
 
     assert not long
+
+
+def test_no_room_is_crowded() -> None:
+    """Over about a dozen files a folder's name no longer says where a line belongs."""
+    files = Counter(
+        path.relative_to(ROOT).parent
+        for path in tracked()
+        if path.suffix == ".py"
+        and path.name != "__init__.py"
+        and path.relative_to(ROOT).parts[0] in PACKAGES
+    )
+
+    assert not {str(room): count for room, count in files.items() if count > ROOM_FILES_MAX}
+
+
+def test_every_room_says_what_lives_there_and_what_does_not() -> None:
+    """The two lines that a newcomer reads first; a package without modules says what it is."""
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in tracked()
+        if path.name == "__init__.py"
+        and path.relative_to(ROOT).parts[0] in PACKAGES
+        and len((ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()) < 3
+    ]
+
+    assert not silent
 
 
 def test_nothing_waits_in_a_way_that_loses_cancellations() -> None:

@@ -1,4 +1,7 @@
-"""Everything a suite imports: `from caas_conformance.authoring import ...`."""
+"""Everything a suite imports: `from caas_conformance.authoring import ...`.
+
+What happens to a case once it is written is in `plan`, `engine` and `verdicts`.
+"""
 
 from caas_conformance.authoring.checks import MUST, SHOULD, Check, Problems
 from caas_conformance.authoring.context import CaseContext

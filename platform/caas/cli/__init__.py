@@ -1,1 +1,4 @@
-"""The command `caas`: a group whose subcommands are entry points of other packages."""
+"""The command `caas`: a group whose subcommands are entry points of other packages.
+
+No subcommand is here, and no package is imported for one.
+"""

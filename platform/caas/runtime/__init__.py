@@ -1,1 +1,4 @@
-"""What every service runs on: the HTTP edge, problem documents, OpenAPI, clients, settings."""
+"""What every service runs on: `http`, `identity`, `calls`, `data`, and `service`, which joins them.
+
+Nothing here knows a service: what only one needs is in its own package.
+"""

@@ -9,9 +9,9 @@ from typing import Literal
 import msgspec
 
 from caas.contracts.services import ServiceSpec
+from caas.stack.ports import listen, port_of
 from caas.stack.settings import StackSettings
 from caas.stack.state.secrets import StackSecrets
-from caas.stack.supervisor.ports import listen, port_of
 
 ASSISTANT_PROFILE = "assistant"
 DEFAULT_ENVIRONMENT = "development"

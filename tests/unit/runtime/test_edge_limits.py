@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caas.runtime.calls.deadline import DEADLINE_MAX_MS, parse_deadline
 from caas.runtime.http.edge import limits
 from caas.runtime.http.edge.correlation import CORRELATION_CHARS, CorrelationIds
 from caas.runtime.http.edge.headers import EDGE_OWNED, SECURITY_HEADERS, merge
+from caas.runtime.http.edge.limits import DEADLINE_MAX_MS, parse_deadline
 from caas.runtime.http.problems import RefusalError
 from caas.runtime.identity.peers import PeerTrust
 

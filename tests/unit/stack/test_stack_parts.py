@@ -11,12 +11,11 @@ import pytest
 
 from caas.contracts.services import ServiceSpec
 from caas.runtime.http.lifespan import Lifespan, LifespanError
-from caas.stack import discovery
+from caas.stack import discovery, ports
 from caas.stack.assembly import StackOptions, environment_of, open_instances
 from caas.stack.errors import PortTakenError, StackError
 from caas.stack.servers.given import without_credentials
 from caas.stack.state.secrets import StackSecrets
-from caas.stack.supervisor import ports
 from caas.stack.supervisor.backoff import DELAY_MAX_S, FIRST_DELAY_S, STABLE_AFTER_S, Backoff
 from caas.stack.supervisor.events import (
     EventSender,

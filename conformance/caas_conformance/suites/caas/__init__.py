@@ -1,4 +1,7 @@
-"""The suite of the CAAS platform: phases, context, fixtures, operations, requirements, baseline."""
+"""The suite of the CAAS platform: phases, context, fixtures, operations, requirements, baseline.
+
+It knows the platform by its wire alone.
+"""
 
 from importlib.resources import files
 

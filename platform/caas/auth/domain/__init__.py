@@ -1,1 +1,4 @@
-"""The rules of accounts, keys, whitelists, sessions and tokens: pure values and functions."""
+"""The rules of accounts, keys, whitelists, sessions and tokens: pure values and functions.
+
+Nothing here waits, stores or knows HTTP.
+"""

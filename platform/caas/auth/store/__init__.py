@@ -1,1 +1,4 @@
-"""The ports on MongoDB and Redis: Beanie for inserts and indexes, raw commands for the rest."""
+"""The ports on MongoDB and Redis: Beanie for inserts and indexes, raw commands for the rest.
+
+What is promised is in `ports`; nothing is decided here.
+"""

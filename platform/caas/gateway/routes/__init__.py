@@ -1,1 +1,4 @@
-"""The gateway's edges: its own routes, and what it passes on."""
+"""The gateway's edges: admission, its own routes, the proxy, and their document.
+
+Which operations are passed on is in `operations`.
+"""

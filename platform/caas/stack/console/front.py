@@ -21,7 +21,7 @@ from caas.stack.errors import StackError
 from caas.stack.state.directory import StateDir
 from caas.stack.supervisor.events import EventSender, Failed, Ready, read_events
 from caas.stack.supervisor.supervisor import Supervisor
-from caas.stack.supervisor.tied_exec import die_with_parent
+from caas.stack.tied_exec import die_with_parent
 
 EXIT_OK = 0
 OWNER_ONLY_UMASK = 0o077

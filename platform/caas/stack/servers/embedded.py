@@ -17,10 +17,10 @@ from typing import Any
 
 import msgspec
 
+from caas.stack import tied_exec
 from caas.stack.errors import StackError
 from caas.stack.servers.binaries import MONGOD, REDIS_SERVER, ServerProgram, find_program
 from caas.stack.servers.mongo_wire import MongoConnection
-from caas.stack.supervisor import tied_exec
 
 READY_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 10.0

@@ -7,7 +7,7 @@ import selectors
 import socket
 import time
 
-from caas.stack.supervisor.ports import HOST
+from caas.stack.ports import HOST
 
 RETRY_S = 0.05
 ANSWER_SIZE_MAX_BYTES = 16_384

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from caas.contracts.services import ServiceSpec
+from caas.stack.ports import port_of
 from caas.stack.supervisor import serving
-from caas.stack.supervisor.ports import port_of
 
 
 class ManagedProcess(Protocol):

@@ -19,7 +19,7 @@ from caas.runtime.http.lifespan import Lifespan
 from caas.runtime.http.server import EmbeddedServer, freeze_heap
 from caas.runtime.tasks import end_tasks
 from caas.stack.state.log_files import LogFile
-from caas.stack.supervisor.tied_exec import die_with_parent
+from caas.stack.tied_exec import die_with_parent
 from caas_observability.redaction import Redactor, is_secret_name
 
 LOG_CHECK_INTERVAL_S = 5.0

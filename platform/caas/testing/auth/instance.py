@@ -15,8 +15,8 @@ import aiohttp
 import msgspec
 
 from caas.kernel.ids import new_id
+from caas.stack import tied_exec
 from caas.stack.servers.embedded import free_port
-from caas.stack.supervisor import tied_exec
 from caas.testing.http.serving import container_command
 from caas.testing.patience import PATIENCE_S
 

@@ -14,7 +14,7 @@ import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from caas.runtime.calls.deadline import parse_deadline, set_deadline
+from caas.runtime.calls.deadline import set_deadline
 from caas.runtime.http.edge import limits
 from caas.runtime.http.edge.body import Inbound, WatchKeeper
 from caas.runtime.http.edge.correlation import CorrelationIds
@@ -200,7 +200,7 @@ class Edge:
             limits.check_query(request.query, self._options.repeatable_query)
         # Only services tell us their caller's deadline: a stranger's would make us answer 5xx.
         if b"x-caas-deadline-ms" in fields and self._options.trust.shows_secret(fields):
-            request.deadline = parse_deadline(fields[b"x-caas-deadline-ms"])
+            request.deadline = limits.parse_deadline(fields[b"x-caas-deadline-ms"])
 
     async def _dispatch(
         self, request: FastRequest, scope: Any, inbound: Inbound, reply: Reply

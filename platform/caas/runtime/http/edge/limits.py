@@ -1,11 +1,12 @@
 """The rules a request must keep before anything of it is believed.
 
-Each function returns nothing and raises a `RefusalError`; none of them costs a regular
+Each function raises a `RefusalError`; none of them costs a regular
 expression on the common path. What the server refuses by itself (400, 414, 431 with an
 empty body) never gets here: see docs/adr/0010-one-http-edge.md.
 """
 
 import re
+import time
 from collections.abc import Collection
 from itertools import chain
 from urllib.parse import unquote_to_bytes
@@ -18,6 +19,7 @@ HEADERS_MAX_COUNT = 96  # the server itself stops at 100, with a bare 431
 QUERY_PARAMETERS_MAX = 64
 BODY_MAX_BYTES = 1_048_576
 JSON_DEPTH_MAX = 64
+DEADLINE_MAX_MS = 600_000
 
 # Two values of these would let two parsers believe different things (RFC 9110, section 5.3).
 SINGLE_HEADERS = frozenset(
@@ -223,3 +225,16 @@ def _check_depth(body: bytes) -> None:
             f"The body is unbalanced or nested over {JSON_DEPTH_MAX} levels",
             code="malformed_json",
         )
+
+
+def parse_deadline(value: bytes) -> float:
+    """Return the `time.monotonic()` at which a budget of *value* milliseconds is spent.
+
+    Raises:
+        RefusalError: 400, *value* is not a whole number of 0 to `DEADLINE_MAX_MS`.
+    """
+    if not value.isdigit() or len(value) > len(str(DEADLINE_MAX_MS)):
+        raise RefusalError(
+            400, "x-caas-deadline-ms must be a whole number of milliseconds", code="bad_deadline"
+        )
+    return time.monotonic() + min(int(value), DEADLINE_MAX_MS) / 1000

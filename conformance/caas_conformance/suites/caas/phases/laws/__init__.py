@@ -1,1 +1,4 @@
-"""What is so for every operation: the laws, over the facts of this suite."""
+"""What is so for every operation: the laws, over the facts of this suite.
+
+The laws themselves are in `caas_conformance.laws`.
+"""

@@ -1,1 +1,4 @@
-"""An end user: SDK sessions, tokens, refresh, profile, logout."""
+"""An end user: SDK sessions, tokens, refresh, profile, logout.
+
+The company they belong to is in `accounts`.
+"""
