@@ -66,6 +66,23 @@ Maker = Callable[[Any, Party, str], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A JWT that an operation issues.
+
+    Attributes:
+        at: The member of the answer that holds it.
+        kind: The kind of credential that it is; empty for what opens nothing itself.
+        ttl_s: How long it lives by the contract, in seconds.
+        told_at: The member of the answer that says how long, in seconds; empty for none.
+    """
+
+    at: str
+    kind: str
+    ttl_s: int
+    told_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One operation of a service's document.
 
@@ -92,6 +109,9 @@ class Operation:
         items_at: Where the elements are in a list's answer.
         changes: The resource it changes, in place.
         ends: The resource after which nothing of it is accepted any more.
+        issues: The tokens of its answer, the one that opens doors first.
+        renewed_by: The number of the operation that renews them; it takes `refresh_token`.
+        shorter: The member of the body that asks for a shorter life, in seconds.
         loose: Members of the body that must mean something, too: a credential, somebody's id.
         itself: The operation is about the credential it is called with: a fresh one each time.
         visible: Whether what it does shows in what its owner can read.
@@ -119,6 +139,9 @@ class Operation:
     items_at: str = "items"
     changes: str = ""
     ends: str = ""
+    issues: tuple[Token, ...] = ()
+    renewed_by: str = ""
+    shorter: str = ""
     loose: frozenset[str] = frozenset()
     itself: bool = False
     visible: bool = True

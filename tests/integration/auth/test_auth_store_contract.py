@@ -129,7 +129,7 @@ def _session(holder: UserId = ALICE, tenant: TenantId = TENANT, at_ms: int = NOW
         family=Family(0, issue),
         created_at_ms=at_ms,
         last_activity_at_ms=at_ms,
-        expires_at_ms=expiry_of(at_ms, issue),
+        expires_at_ms=expiry_of(at_ms, issue, None),
     )
 
 

@@ -48,13 +48,19 @@ def register(auth: AuthServices) -> Register:
 def open_session(auth: AuthServices) -> OpenSession:
     """Return a function that opens a session with a key."""
 
-    async def run(api_key: str, external_id: str = "alice", caller: Caller = HOME) -> Opened:
+    async def run(
+        api_key: str,
+        external_id: str = "alice",
+        caller: Caller = HOME,
+        ttl_s: int | None = None,
+    ) -> Opened:
         return await auth.sdk_sessions.open_for(
             await auth.sdk_sessions.opener_of(api_key, caller),
             external_id=external_id,
             data=UserData(email=f"{external_id}@users.example.com", username=external_id.title()),
             device=Device(device_type="web"),
             caller=caller,
+            ttl_s=ttl_s,
         )
 
     return run

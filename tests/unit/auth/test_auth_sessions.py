@@ -58,6 +58,41 @@ async def test_session_says_whose_it_is(auth: AuthServices, alice: Opened) -> No
     assert access.jti != refresh.jti
 
 
+@pytest.mark.parametrize(
+    ("ttl_s", "access_s", "refresh_s"),
+    [
+        (1, 1, 1),
+        (ACCESS_TTL_S, ACCESS_TTL_S, ACCESS_TTL_S),
+        (ACCESS_TTL_S + 1, ACCESS_TTL_S, ACCESS_TTL_S + 1),
+        (REFRESH_TTL_S, ACCESS_TTL_S, REFRESH_TTL_S),
+        (None, ACCESS_TTL_S, REFRESH_TTL_S),
+    ],
+)
+async def test_session_lives_as_short_as_its_opener_asked(
+    auth: AuthServices,
+    fake: FakeAuth,
+    register: Register,
+    open_session: Open,
+    ttl_s: int | None,
+    access_s: int,
+    refresh_s: int,
+) -> None:
+    """Both tokens do, never longer than by default, before and after a refresh; then it is over."""
+    made = await register()
+    opened = await open_session(made.api_key, ttl_s=ttl_s)
+    renewed = await auth.sdk_sessions.refresh(opened.tokens.refresh_token)
+
+    for pair in (opened.tokens, renewed):
+        access = await auth.verifier.verify(pair.access_token)
+        refresh = await auth.verifier.authenticate(pair.refresh_token)
+        assert (access.exp - access.iat, refresh.exp - refresh.iat) == (access_s, refresh_s)
+    fake.clock.advance(refresh_s)
+    with pytest.raises(RefreshTokenInvalidError):
+        await auth.sdk_sessions.refresh(renewed.refresh_token)
+    with pytest.raises(InvalidTokenError):
+        await auth.verifier.verify(renewed.access_token)
+
+
 async def test_user_is_one_per_external_id_and_tenant(
     register: Register, open_session: Open
 ) -> None:

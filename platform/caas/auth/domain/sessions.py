@@ -86,6 +86,7 @@ class Session:
         holder_id: The user's id, or the client's on a session of kind `client`.
         permissions: Set only when the session holds less than its kind does by default.
         family: None on a session of kind `client`, which has no refresh token.
+        ttl_s: What its opener shortened its tokens to; None for as long as they live by default.
     """
 
     id: SessionId
@@ -105,6 +106,7 @@ class Session:
     expires_at_ms: int
     revoked_at_ms: int | None = None
     revoked_reason: str | None = None
+    ttl_s: int | None = None
 
     def is_open(self, now_ms: int) -> bool:
         """Tell whether its tokens may be good."""
@@ -131,9 +133,14 @@ def rotated(family: Family, successor: Issue, *, now_ms: int) -> Family:
     return Family(family.generation + 1, successor, family.head.refresh_jti, now_ms)
 
 
-def expiry_of(session_created_at_ms: int, issue: Issue) -> int:
+def expiry_of(session_created_at_ms: int, issue: Issue, ttl_s: int | None) -> int:
     """Return when a session ends unless refreshed, in Unix milliseconds."""
-    return _refresh_exp_s(session_created_at_ms, issue) * 1000
+    return _refresh_exp_s(session_created_at_ms, issue, ttl_s) * 1000
+
+
+def access_ttl_s(session: Session) -> int:
+    """Return how long an access token of *session* lives, in seconds."""
+    return ACCESS_TTL_S if session.ttl_s is None else min(ACCESS_TTL_S, session.ttl_s)
 
 
 def access_claims(session: Session, issue: Issue) -> Claims:
@@ -147,7 +154,7 @@ def access_claims(session: Session, issue: Issue) -> Claims:
         session_id=session.id,
         type="access",
         iat=issue.issued_at_s,
-        exp=issue.issued_at_s + ACCESS_TTL_S,
+        exp=issue.issued_at_s + access_ttl_s(session),
         iss=ISSUER,
         aud=AUDIENCE,
         permissions=session.permissions,
@@ -163,7 +170,7 @@ def refresh_claims(session: Session, issue: Issue) -> Claims:
         session_id=session.id,
         type="refresh",
         iat=issue.issued_at_s,
-        exp=_refresh_exp_s(session.created_at_ms, issue),
+        exp=_refresh_exp_s(session.created_at_ms, issue, session.ttl_s),
         iss=ISSUER,
         aud=AUDIENCE,
     )
@@ -194,6 +201,7 @@ def revoked(session: Session, reason: str, *, now_ms: int) -> Session:
     return replace(session, revoked_at_ms=now_ms, revoked_reason=reason)
 
 
-def _refresh_exp_s(created_at_ms: int, issue: Issue) -> int:
-    """Slide by 7 days a refresh, but never beyond the family's greatest age."""
-    return min(issue.issued_at_s + REFRESH_TTL_S, created_at_ms // 1000 + FAMILY_MAX_AGE_S)
+def _refresh_exp_s(created_at_ms: int, issue: Issue, ttl_s: int | None) -> int:
+    """Slide by 7 days or the shorter *ttl_s* a refresh, never beyond the family's greatest age."""
+    slide_s = REFRESH_TTL_S if ttl_s is None else min(REFRESH_TTL_S, ttl_s)
+    return min(issue.issued_at_s + slide_s, created_at_ms // 1000 + FAMILY_MAX_AGE_S)

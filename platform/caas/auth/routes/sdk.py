@@ -46,6 +46,7 @@ async def open_sdk_session(
         data=user_data_of(data.user_data),
         device=device_of(data.device_info),
         caller=caller_of(request),
+        ttl_s=data.ttl_s,
     )
     return sdk_session_of(opened, auth.socket_urls)
 

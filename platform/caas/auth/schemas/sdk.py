@@ -2,7 +2,7 @@
 
 from msgspec import UNSET, UnsetType, structs
 
-from caas.auth.domain.sessions import Device, Session
+from caas.auth.domain.sessions import Device, Session, access_ttl_s
 from caas.auth.domain.users import User, UserData, UserStatus
 from caas.auth.service.sessions.sdk import Opened, TokenPair
 from caas.contracts.auth.api import (
@@ -17,7 +17,7 @@ from caas.contracts.auth.api import (
     Tokens,
     UserDataBody,
 )
-from caas.contracts.auth.identity import ACCESS_TTL_S, Claims
+from caas.contracts.auth.identity import Claims
 from caas.kernel import wire
 from caas.kernel.clock import rfc3339
 
@@ -99,7 +99,7 @@ def sdk_session_of(opened: Opened, socket_urls: tuple[str, ...]) -> SdkSession:
     return SdkSession(
         access_token=opened.tokens.access_token,
         refresh_token=opened.tokens.refresh_token,
-        expires_in=ACCESS_TTL_S,
+        expires_in=access_ttl_s(opened.tokens.session),
         token_type="Bearer",  # noqa: S106 - a scheme's name
         user=SessionUser(user_id=user.id, external_id=user.external_id, tenant_id=user.tenant_id),
         session_id=opened.tokens.session.id,
@@ -112,7 +112,7 @@ def tokens_of(pair: TokenPair) -> Tokens:
     return Tokens(
         access_token=pair.access_token,
         refresh_token=pair.refresh_token,
-        expires_in=ACCESS_TTL_S,
+        expires_in=access_ttl_s(pair.session),
         token_type="Bearer",  # noqa: S106 - a scheme's name
     )
 

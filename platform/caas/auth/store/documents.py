@@ -141,6 +141,7 @@ class SessionDocument(Document):
     expires_at_ms: int
     revoked_at_ms: int | None
     revoked_reason: str | None
+    ttl_s: int | None = None
     unannounced: bool = False
     purge_at: datetime
 

@@ -44,7 +44,7 @@ class MongoSessionStore:
         if session.family is None:
             return None
         family = rotated(session.family, successor, now_ms=now_ms)
-        expires_at_ms = expiry_of(session.created_at_ms, successor)
+        expires_at_ms = expiry_of(session.created_at_ms, successor, session.ttl_s)
         with translate_errors():
             raw = await self._raw.find_one_and_update(
                 {

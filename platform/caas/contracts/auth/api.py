@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from caas.contracts.auth.identity import REFRESH_TTL_S
 from caas.kernel import wire
 
 TEXT_MAX_CHARS = 1000
@@ -58,6 +59,14 @@ NewPassword = Annotated[
 Password = Annotated[str, Meta(max_length=TEXT_MAX_CHARS, description="Never returned or logged.")]
 Token = Annotated[str, Meta(max_length=TOKEN_TEXT_MAX_CHARS)]
 Seconds = Annotated[int, Meta(description="Seconds the access token lives.")]
+ShorterTtl = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=REFRESH_TTL_S,
+        description="Seconds its tokens live at the most; by default as long as they may.",
+    ),
+]
 ExternalId = Annotated[
     str,
     Meta(
@@ -150,6 +159,7 @@ class OpenSession(wire.Request, frozen=True, kw_only=True):
     """A session for one of the tenant's users, made on first sight."""
 
     user_external_id: ExternalId
+    ttl_s: ShorterTtl | None = None
     user_data: UserDataBody = UserDataBody()
     device_info: DeviceBody = DeviceBody()
 

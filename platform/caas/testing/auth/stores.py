@@ -274,7 +274,7 @@ class MemorySessionStore:
             stored,
             family=rotated(stored.family, successor, now_ms=now_ms),
             last_activity_at_ms=now_ms,
-            expires_at_ms=expiry_of(stored.created_at_ms, successor),
+            expires_at_ms=expiry_of(stored.created_at_ms, successor, stored.ttl_s),
         )
         self.sessions[session.id] = moved
         return moved

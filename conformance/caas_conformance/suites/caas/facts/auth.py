@@ -4,7 +4,14 @@ from caas_conformance.laws.facts import Operation, Owner, Party
 from caas_conformance.suites.caas import operations as ops
 from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.facts import bodies
-from caas_conformance.suites.caas.facts.principals import ADMIN, KEY, SERVICE, USER
+from caas_conformance.suites.caas.facts.principals import (
+    ADMIN,
+    CLIENT_TOKENS,
+    KEY,
+    SERVICE,
+    SESSION_TOKENS,
+    USER,
+)
 from caas_conformance.suites.caas.facts.resources import (
     ACCOUNT_KEY,
     ADDRESS,
@@ -65,11 +72,13 @@ OPERATIONS = (
     Operation(number="A11", service=AUTH, method="POST", path=f"{C}/register", success=201,
               idempotent=True, body=bodies.new_company, makes=TENANT, id_at="tenant_id"),
     Operation(number="A12", service=AUTH, method="POST", path=f"{C}/login",
-              body=bodies.company_login, loose=LOGIN),
+              body=bodies.company_login, loose=LOGIN, issues=CLIENT_TOKENS),
     Operation(number="A13", service=AUTH, method="POST", path=f"{A}/sdk/session", opens=(KEY,),
               scope="sdk:session:create", owner=Owner.PERSON, idempotent=True,
-              body=bodies.new_session, makes=SESSION, id_at="session_id"),
-    Operation(number="A14", service=AUTH, method="POST", path=f"{A}/sdk/refresh"),
+              body=bodies.new_session, makes=SESSION, id_at="session_id", issues=SESSION_TOKENS,
+              renewed_by="A14", shorter="ttl_s"),
+    Operation(number="A14", service=AUTH, method="POST", path=f"{A}/sdk/refresh",
+              issues=SESSION_TOKENS),
     Operation(number="A15", service=AUTH, method="POST", path=f"{A}/sdk/logout", opens=BEARERS,
               owner=Owner.PERSON, ends=SESSION, itself=True),
     Operation(number="A16", service=AUTH, method="POST", path=f"{A}/validate",
@@ -96,7 +105,8 @@ OPERATIONS = (
               opens=(SERVICE,), body=bodies.account_key, loose=frozenset({"api_key"})),
     Operation(number="A26", service=AUTH, method="POST", path=f"{INTERNAL}/sdk-token",
               opens=(SERVICE,), owner=Owner.PERSON, idempotent=True,
-              body=bodies.internal_app_credentials, loose=APP, makes=SESSION, id_at="session_id"),
+              body=bodies.internal_app_credentials, loose=APP, makes=SESSION, id_at="session_id",
+              issues=SESSION_TOKENS, renewed_by="A14"),
     Operation(number="A27", service=AUTH, method="POST", path=f"{INTERNAL}/signing-keys/rotate",
               opens=(SERVICE,), success=201, visible=False),
     Operation(number="A28", service=AUTH, method="GET", path=TENANTS, opens=(SERVICE,),

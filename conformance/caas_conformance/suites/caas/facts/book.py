@@ -4,6 +4,7 @@ from caas_conformance.laws.constraints import LAW as CONSTRAINTS
 from caas_conformance.laws.coverage import LAW as COVERAGE
 from caas_conformance.laws.facts import Book
 from caas_conformance.laws.gone import LAW as GONE
+from caas_conformance.laws.lifetimes import LAW as LIFETIMES
 from caas_conformance.laws.lists import LAW as LISTS
 from caas_conformance.laws.once import LAW as ONCE
 from caas_conformance.laws.permissions import LAW as PERMISSIONS
@@ -29,5 +30,6 @@ BOOK = Book(
         GONE: ("LAW-05",),
         WRITTEN: ("LAW-06",),
         ONCE: ("LAW-07",),
+        LIFETIMES: ("LAW-08",),
     },
 )

@@ -9,7 +9,13 @@ from caas_conformance.suites.caas.facts.bodies import (
     new_session,
     new_settings,
 )
-from caas_conformance.suites.caas.facts.principals import ADMIN, KEY, USER
+from caas_conformance.suites.caas.facts.principals import (
+    ADMIN,
+    CLIENT_TOKENS,
+    KEY,
+    SESSION_TOKENS,
+    USER,
+)
 from caas_conformance.suites.caas.facts.resources import (
     API_KEY,
     SESSION,
@@ -57,15 +63,17 @@ OPERATIONS = (
               owner=Owner.PERSON, ends=SESSION, itself=True),
     Operation(number="G15", service=GATEWAY, method="POST", path="/v1/sdk/session", opens=(KEY,),
               scope="sdk:session:create", owner=Owner.PERSON, idempotent=True, body=new_session,
-              makes=SESSION, id_at="session_id"),
+              makes=SESSION, id_at="session_id", issues=SESSION_TOKENS, renewed_by="G19",
+              shorter="ttl_s"),
     Operation(number="G16", service=GATEWAY, method="POST", path="/v1/client/register",
               success=201, idempotent=True, body=new_company, makes=TENANT, id_at="tenant_id"),
     Operation(number="G17", service=GATEWAY, method="POST", path="/v1/client/login",
-              body=company_login, loose=frozenset({"email", "password"})),
+              body=company_login, loose=frozenset({"email", "password"}), issues=CLIENT_TOKENS),
     Operation(number="G18", service=GATEWAY, method="POST", path="/v1/auth/sdk/token",
               idempotent=True, body=app_credentials, loose=frozenset({"app_id", "app_secret"}),
-              makes=SESSION, id_at="session_id"),
-    Operation(number="G19", service=GATEWAY, method="POST", path="/v1/sdk/refresh"),
+              makes=SESSION, id_at="session_id", issues=SESSION_TOKENS, renewed_by="G19"),
+    Operation(number="G19", service=GATEWAY, method="POST", path="/v1/sdk/refresh",
+              issues=SESSION_TOKENS),
     Operation(number="G20", service=GATEWAY, method="GET", path="/v1/ping"),
     Operation(number="G21", service=GATEWAY, method="GET", path="/health"),
     Operation(number="G22", service=GATEWAY, method="GET", path="/internal/health"),

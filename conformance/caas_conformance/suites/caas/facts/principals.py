@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from caas_conformance.laws.facts import Kind, Party, Principals
+from caas_conformance.laws.facts import Kind, Party, Principals, Token
 from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.fixtures import Tenant
 from caas_conformance.wire.answer import Answer
@@ -15,6 +15,15 @@ SERVICE = "service"
 OPENS_SESSIONS = "sdk:session:create"
 KEYS_PATH = "/v1/auth/api-keys"
 CREATED = 201
+ACCESS_S = 15 * 60
+CLIENT_S = 60 * 60
+REFRESH_S = 7 * 24 * 60 * 60
+
+SESSION_TOKENS = (
+    Token(at="access_token", kind=USER, ttl_s=ACCESS_S, told_at="expires_in"),
+    Token(at="refresh_token", kind="", ttl_s=REFRESH_S),
+)
+CLIENT_TOKENS = (Token(at="access_token", kind=ADMIN, ttl_s=CLIENT_S, told_at="expires_in"),)
 
 KINDS = (
     Kind(ADMIN, person=ADMIN),

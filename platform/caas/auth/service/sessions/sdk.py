@@ -103,15 +103,16 @@ class SdkSessions:
         data: UserData,
         device: Device,
         caller: Caller,
+        ttl_s: int | None = None,
     ) -> Opened:
         """Open a session for the tenant's user *external_id*, made on first sight.
 
-        *opener* comes from `opener_of`.
+        *opener* comes from `opener_of`; *ttl_s* shortens what its tokens live by default.
 
         Raises:
             FieldInvalidError: The user data breaks a rule.
         """
-        return await self._open(opener, external_id, data, device, caller)
+        return await self._open(opener, external_id, data, device, caller, ttl_s)
 
     async def open_with_secret(
         self,
@@ -175,7 +176,13 @@ class SdkSessions:
         return session
 
     async def _open(
-        self, holder: KeyHolder, external_id: str, data: UserData, device: Device, caller: Caller
+        self,
+        holder: KeyHolder,
+        external_id: str,
+        data: UserData,
+        device: Device,
+        caller: Caller,
+        ttl_s: int | None = None,
     ) -> Opened:
         client = holder.client
         now_ms = self.clock.now_ms()
@@ -198,7 +205,8 @@ class SdkSessions:
             family=Family(0, issue),
             created_at_ms=now_ms,
             last_activity_at_ms=now_ms,
-            expires_at_ms=expiry_of(now_ms, issue),
+            expires_at_ms=expiry_of(now_ms, issue, ttl_s),
+            ttl_s=ttl_s,
         )
         tokens = await self._tokens(session, issue)
         await self.sessions.add(session)
