@@ -75,11 +75,12 @@ class Check(_Model, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Message(_Model, frozen=True, kw_only=True, omit_defaults=True):
-    """One direction of an exchange, as bytes on the wire and as people read it.
+    r"""One direction of an exchange, as bytes on the wire and as people read it.
 
     `headers` keep order and case; `trailers` came behind the body. `body` is text,
     pretty-printed JSON when it is JSON; `raw` is the whole message as sent or received,
-    escaped to text, cut at a named limit.
+    escaped to text, cut at a named limit. Of a request it is exact: up to the first empty line
+    a line feed stands for CR LF, and `\xHH` is one byte.
     """
 
     headers: tuple[tuple[str, str], ...] = ()

@@ -3,7 +3,7 @@
 This is done once, after the last case, so that a case pays for capturing bytes only.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from caas_conformance.authoring.checks import Assertion, Check
 from caas_conformance.authoring.shapes import Words
 from caas_conformance.engine.attempt import AttemptRecord
 from caas_conformance.timestamps import rfc3339
+from caas_conformance.verdicts import wire_text
 from caas_conformance.wire.answer import ExchangeRecord
 from caas_conformance.wire.connection import CAPTURED_BYTES_MAX
 from caas_conformance.wire.evidence import MISSING
@@ -139,10 +140,21 @@ class AttemptBuilder:
             notes=tuple(map(self._redactor.text, x.notes)),
             retried=x.retried,
             request=self._message(
-                x.request_headers, x.request_body, x.sent, len(x.sent), len(x.request_body)
+                x.request_headers,
+                x.request_body,
+                x.sent,
+                len(x.sent),
+                len(x.request_body),
+                wire_text.exact,
             ),
             response=self._message(
-                x.response_headers, x.body, received, x.received_bytes, x.body_bytes, x.trailers
+                x.response_headers,
+                x.body,
+                received,
+                x.received_bytes,
+                x.body_bytes,
+                wire_text.shown,
+                x.trailers,
             ),
             timings=model.Timings(
                 connect_ms=_between(x.started_at, x.connected_at),
@@ -172,6 +184,7 @@ class AttemptBuilder:
         raw: bytes,
         raw_bytes: int,
         body_bytes: int,
+        as_text: Callable[[bytes], str],
         trailers: Sequence[tuple[str, str]] = (),
     ) -> model.Message:
         kept = body[:BODY_CHARS_MAX]
@@ -184,7 +197,7 @@ class AttemptBuilder:
             trailers=tuple(self._redactor.headers(trailers)),
             body=shown,
             body_bytes=body_bytes,
-            raw=_escaped(self._redactor.raw(raw[:CAPTURED_BYTES_MAX])),
+            raw=as_text(self._redactor.raw(raw[:CAPTURED_BYTES_MAX])),
             truncated=cut,
         )
 
@@ -360,19 +373,6 @@ def _pretty(text: str) -> str:
         return msgspec.json.format(text.encode(), indent=2).decode()
     except (msgspec.DecodeError, RecursionError):
         return text
-
-
-_CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160))}
-_CONTROLS |= {ord("\n"): "\n", ord("\t"): "\t", ord("\r"): ""}
-
-
-def _escaped(raw: bytes) -> str:
-    """Write bytes as text: what is printable as it is, line ends kept, the rest in hex."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        text = raw.decode("utf-8", "backslashreplace")
-    return text.translate(_CONTROLS)
 
 
 def _between(start: float, end: float) -> float:

@@ -324,7 +324,8 @@ class ServiceClient:
         if content is not None or method in ("POST", "PUT", "PATCH"):
             content = content or b""
             lines.setdefault("content-length", str(len(content)))
-        sent = [(k, v) for k, v in lines.items() if v is not None]
+        # Spelled as curl does it, so that a command copied from the report sends the same bytes.
+        sent = [("Host" if k == "host" else k, v) for k, v in lines.items() if v is not None]
         record.request_headers = sent
         record.request_body = content or b""
         head = "".join(

@@ -78,8 +78,8 @@ def _http(  # noqa: PLR0913, PLR0917  (the members of an exchange)
         ("authorization", "Bearer [redacted]"),
         ("traceparent", f"00-{made.trace_id}-{span_id}-01"),
     )
-    lines = "".join(f"{name}: {value}\r\n" for name, value in asked)
-    answer = "".join(f"{name}: {value}\r\n" for name, value in head)
+    lines = "".join(f"{name}: {value}\n" for name, value in asked)
+    answer = "".join(f"{name}: {value}\n" for name, value in head)
     made.exchanges += (
         Exchange(
             id=f"x{len(made.exchanges) + 1}",
@@ -93,13 +93,13 @@ def _http(  # noqa: PLR0913, PLR0917  (the members of an exchange)
                 headers=asked,
                 body=wanted,
                 body_bytes=len(wanted),
-                raw=f"{method} {path} HTTP/1.1\r\n{lines}\r\n{wanted}",
+                raw=f"{method} {path} HTTP/1.1\n{lines}\n{wanted}",
             ),
             response=Message(
                 headers=head,
                 body=body,
                 body_bytes=len(body),
-                raw=f"HTTP/1.1 {status}\r\n{answer}\r\n{body}",
+                raw=f"HTTP/1.1 {status}\n{answer}\n{body}",
             ),
             timings=Timings(connect_ms=0.4, first_byte_ms=total_ms * 0.8, total_ms=total_ms),
             span_id=span_id,

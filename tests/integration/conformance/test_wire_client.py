@@ -39,7 +39,7 @@ async def test_what_is_sent_is_what_is_captured(t: CaseContext, service: Scripte
 
     assert answer.status == 201
     assert service.wire_bytes == record.sent
-    assert record.sent.startswith(b"POST /base/things?q=a+b HTTP/1.1\r\nhost: 127.0.0.1:")
+    assert record.sent.startswith(b"POST /base/things?q=a+b HTTP/1.1\r\nHost: 127.0.0.1:")
     assert record.sent.endswith(b"\r\n\r\n" + msgspec.json.encode({"a": "ü"}))
     asked = service.asked[0]
     assert asked.headers["x-own"] == "1"

@@ -241,3 +241,13 @@ def test_beside_another_run_the_page_opens_on_the_comparison(run: Run) -> None:
 
     assert b'data-start="#/comparison"' in content
     assert _index(content)["other"]["before"] == "before"
+
+
+def test_no_name_is_given_twice() -> None:
+    """The scripts share one scope: a second function of a name would replace the first."""
+    files = (resources.files("caas_reports.page") / "script").iterdir()
+    text = "\n".join(file.read_text("utf-8") for file in files if file.name.endswith(".js"))
+    names = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", text, re.MULTILINE)
+
+    assert len(names) > 100
+    assert [name for name in set(names) if names.count(name) > 1] == []

@@ -145,21 +145,7 @@ function timingBar(found) {
   return h('div', { class: 'timings' }, h('code', { class: 'full-url' }, found.url), bar,
     h('p', {}, parts.map(([name, value]) => h('span', {}, h('i', { class: `timing-${name}` }), `${name} ${ms(value)}`)),
       found.correlation_id && h('span', {}, 'correlation ', h('code', {}, found.correlation_id))),
-    found.protocol === 'http' && h('p', {}, copyButton(curlOf(found), 'Copy as a curl command', 'Copy as curl')));
-}
-
-// Headers that curl makes itself; what was redacted stays so, and has to be filled in.
-const CURL_OWN = new Set(['host', 'content-length', 'connection', 'transfer-encoding']);
-
-function curlOf(found) {
-  const quote = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
-  const { headers, body } = found.request || {};
-  const parts = [`curl -i -X ${quote(found.method)} ${quote(found.url)}`];
-  for (const [name, value] of headers || []) {
-    if (!CURL_OWN.has(name.toLowerCase())) parts.push(`-H ${quote(`${name}: ${value}`)}`);
-  }
-  if (body) parts.push(`--data-binary ${quote(body)}`);
-  return parts.join(' \\\n  ');
+    curlOf(found) && h('p', {}, copyButton(curlOf(found), 'Copy as a curl command', 'Copy as curl')));
 }
 
 function messagePart(title, message) {
