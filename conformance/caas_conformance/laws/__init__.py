@@ -3,3 +3,32 @@
 Which operations there are is said by the OpenAPI documents and a suite's table of facts; the
 engine's laws know no service. Whether single answers keep to their document is in `contract`.
 """
+
+from caas_conformance.authoring.definition import Phase
+from caas_conformance.laws.constraints import constraints
+from caas_conformance.laws.coverage import coverage
+from caas_conformance.laws.facts import Book
+from caas_conformance.laws.gone import gone
+from caas_conformance.laws.lifetimes import lifetimes
+from caas_conformance.laws.lists import lists
+from caas_conformance.laws.once import once
+from caas_conformance.laws.permissions import permissions
+from caas_conformance.laws.written import written
+
+LAWS = {
+    "L00": coverage,
+    "L01": permissions,
+    "L02": constraints,
+    "L03": lists,
+    "L04": gone,
+    "L05": written,
+    "L06": once,
+    "L07": lifetimes,
+}
+"""Each law by the phase that holds its cases."""
+
+
+def every_law(book: Book) -> list[Phase]:
+    """Return the phase of each law over *book* that fits an operation."""
+    phases = [law(book, phase_id) for phase_id, law in LAWS.items()]
+    return [phase for phase in phases if phase.cases]
