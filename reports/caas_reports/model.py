@@ -260,6 +260,24 @@ class Correlation(_Model, frozen=True, kw_only=True, omit_defaults=True):
     uncorrelated_logs: dict[str, int] = {}  # per service: lines without a trace id
 
 
+class SeenAnswer(_Model, frozen=True, kw_only=True, omit_defaults=True):
+    """A status that an operation documents or answered; `times` is 0 when nobody saw it."""
+
+    status: str  # `200`, `2XX`, `default`
+    times: int = 0
+    first_case: str = ""  # the first by id
+
+
+class DocumentedOperation(_Model, frozen=True, kw_only=True, omit_defaults=True):
+    """An operation of a service's OpenAPI document, and what the run saw of it."""
+
+    service: str
+    method: str
+    path: str  # as the document has it
+    answers: tuple[SeenAnswer, ...] = ()
+    unseen_because: str = ""  # why no case can see it succeed
+
+
 class Overhead(_Model, frozen=True, kw_only=True, omit_defaults=True):
     """What the harness itself cost per case, in milliseconds."""
 
@@ -267,6 +285,8 @@ class Overhead(_Model, frozen=True, kw_only=True, omit_defaults=True):
     p95_ms: float = 0.0
     total_ms: float = 0.0
     telemetry_wait_ms: float = 0.0
+    contract_ms: float = 0.0  # of the total: judging every answer by its document
+    contract_us_per_answer: float = 0.0
 
 
 class Target(_Model, frozen=True, kw_only=True, omit_defaults=True):
@@ -312,5 +332,6 @@ class Run(_Model, frozen=True, kw_only=True, omit_defaults=True):
     requirements: tuple[Requirement, ...] = ()
     gates: tuple[Gate, ...] = ()
     correlation: Correlation = Correlation()
+    contract: tuple[DocumentedOperation, ...] = ()
     overhead: Overhead = Overhead()
     environment: dict[str, str] = {}

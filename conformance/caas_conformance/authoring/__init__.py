@@ -5,6 +5,7 @@ What happens to a case once it is written is in `plan`, `engine` and `verdicts`.
 
 from caas_conformance.authoring.checks import MUST, SHOULD, Check, Problems
 from caas_conformance.authoring.context import CaseContext
+from caas_conformance.authoring.contract_facts import AnswerHeader, ContractFacts
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.authoring.shapes import (
     TIMESTAMP,
@@ -35,8 +36,10 @@ __all__ = [
     "TIMESTAMP",
     "UUID",
     "Answer",
+    "AnswerHeader",
     "CaseContext",
     "Check",
+    "ContractFacts",
     "Launch",
     "Phase",
     "Problems",

@@ -42,6 +42,11 @@ class Problems(NamedTuple):
     types: str = ""
     members: Mapping[str, Any] = MappingProxyType({})
 
+    def shape(self, status: int) -> dict[str, Any]:
+        """Return the shape of a whole document of *status*."""
+        kind = Matching(f"{re.escape(self.types)}.+", f"{self.types}…") if self.types else str
+        return {"type": kind, "title": str, "detail": str, "status": status, **self.members}
+
 
 class Check:
     """Records assertions about evidence; made by `CaseContext.check`."""
@@ -156,7 +161,7 @@ class Check:
         its suite knows, as it knows further members of every problem (`Problems`).
         """
         code = members.pop("code", None)
-        wanted = {"title": str, "detail": str, "status": status, **self._problems.members}
+        wanted = self._problems.shape(status)
         if code is not None:
             wanted["type"] = f"{self._problems.types}{code}" if isinstance(code, str) else code
         right = self.status(answer, status)

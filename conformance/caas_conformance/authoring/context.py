@@ -93,6 +93,7 @@ class CaseContext:
         self.checks: list[Check] = []
         self.steps: list[StepRecord] = []
         self.telemetry_wait_s = 0.0
+        self.contract_exceptions: dict[str, str] = {}
         self.secrets: set[str] = {secret for secret in environment.secrets.values() if secret}
         self._environment = environment
         self._requirements = requirements
@@ -237,6 +238,20 @@ class CaseContext:
     def skip(self, reason: str) -> NoReturn:
         """End the case as `skipped`; a skipped case is listed with its reason."""
         raise CaseSkippedError(reason)
+
+    def breaks_contract(self, answer: Answer, *, reason: str) -> Answer:
+        """Except an answer that breaks the contract on purpose, and return it.
+
+        The report shows the reason; an answer that keeps its contract all the same is an error
+        of the case.
+
+        Raises:
+            AuthoringError: there is no reason.
+        """
+        if not reason.strip():
+            raise AuthoringError("breaks_contract needs a reason")
+        self.contract_exceptions[answer.exchange_id] = reason
+        return answer
 
     # -- values -----------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from caas_conformance.authoring.context import CaseContext
+from caas_conformance.authoring.contract_facts import ContractFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,10 @@ class Suite:
         secrets: What the runner must know to play a part of the system: the environment
             variable that holds it, and the member of a target's secrets file that does.
         health: The path that answers 200 on every service that is up.
-        document: The path of each service's OpenAPI document, for its version; empty for none.
+        document: The path of each service's OpenAPI document, for its version and the contract
+            check; empty for none.
+        contract: What the services promise of every answer beyond their documents; None leaves
+            answers unjudged by them.
         markers: The path whose request, with the trace state `caas=flush`, makes a service
             export what it has recorded; empty when services do not do that, so that answers
             alone are judged.
@@ -58,5 +62,6 @@ class Suite:
     secrets: Mapping[str, str] = field(default_factory=dict)
     health: str = "/health"
     document: str = ""
+    contract: ContractFacts | None = None
     markers: str = ""
     launch: Launch | None = None

@@ -209,6 +209,7 @@ def run(  # noqa: PLR0913 - one for each option
             limits=GateLimits(
                 min_cases=min_cases, max_flaky=max_flaky, p95_ms=p95_ms,
                 min_coverage=min_coverage, telemetry=judged,
+                whole=len(planned) == sum(len(phase.cases) for phase in suite.phases),
             ),
             runs=runs,
             command=typed(["caas", *sys.argv[1:]]),

@@ -8,6 +8,7 @@ from time import perf_counter, time
 from caas_conformance.authoring.checks import MUST, Check
 from caas_conformance.authoring.context import CaseContext, Environment
 from caas_conformance.authoring.definition import CaseDefinition
+from caas_conformance.contract.judge import Judgement
 from caas_conformance.errors import (
     AuthoringError,
     CaseSkippedError,
@@ -41,6 +42,7 @@ class AttemptRecord:
     unreached: tuple[tuple[str, str, str], ...] = ()
     vacuous: bool = False
     paused_s: float = 0.0
+    contract_s: float = 0.0
     inconclusive: bool = False
 
     @classmethod
@@ -77,9 +79,10 @@ class AttemptRecord:
 
     @property
     def overhead_ms(self) -> float:
-        """Milliseconds that the harness and the case's own code took."""
+        """Milliseconds that the harness and the case's own code took, the contract's share too."""
         telemetry_ms = self.context.telemetry_wait_s * 1000
-        return max(0.0, self.duration_ms - self.sut_wait_ms - telemetry_ms)
+        own_ms = max(0.0, self.duration_ms - self.sut_wait_ms - telemetry_ms)
+        return own_ms + self.contract_s * 1000
 
 
 async def drive(record: AttemptRecord) -> None:
@@ -123,6 +126,15 @@ def overran(record: AttemptRecord) -> None:
     _blame(record, "timeout", f"the case took over {record.case.timeout_s:g} s, and went on")
     record.ended_at = perf_counter()
     record.context.close()
+    judge(record)
+
+
+def weigh(record: AttemptRecord, found: Judgement) -> None:
+    """Add what the contract check found, and judge the attempt again."""
+    record.extra_checks += found.checks
+    record.contract_s = found.seconds
+    if found.unneeded and not record.failure_kind:
+        _blame(record, "harness", f"the case is written wrongly: {found.unneeded}")
     judge(record)
 
 

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from caas_conformance.authoring.context import Environment
 from caas_conformance.authoring.definition import CaseDefinition
+from caas_conformance.contract.judge import ContractJudge
 from caas_conformance.engine.agreement import is_flaky, worst
-from caas_conformance.engine.attempt import AttemptRecord, drive, judge, overran
+from caas_conformance.engine.attempt import AttemptRecord, drive, judge, overran, weigh
 from caas_conformance.engine.pauses import PauseWatch
 from caas_conformance.timestamps import rfc3339
 from caas_reports.model import GREEN, RED, Status, Verdict
@@ -114,6 +115,7 @@ class Runner:
         journal: Journal,
         watchers: Iterable[Watcher] = (),
         telemetry: Telemetry | None = None,
+        contract: ContractJudge | None = None,
     ) -> None:
         self.results = [CaseResult(case) for case in plan]
         self.stopped_because = ""
@@ -124,6 +126,7 @@ class Runner:
         self._journal = journal
         self._watchers = tuple(watchers)
         self._telemetry = telemetry
+        self._contract = contract
         self._slots = asyncio.Semaphore(options.parallel)
         self._driving: set[asyncio.Task[None]] = set()
         self._pauses = PauseWatch()
@@ -185,6 +188,8 @@ class Runner:
             self._journal.write("started", case=result.case.id, attempt=number)
             self._show(lambda watcher: watcher.started(result.case, number))
             await self._drive(record)
+            if self._contract is not None and record.status is not Status.ABORTED:
+                weigh(record, await self._contract.judge(record.context, result.case.id))
             record.paused_s = self._pauses.total_s() - paused_before_s
             if (
                 self._options.fail_fast

@@ -15,6 +15,8 @@ from typing import Any, Protocol, Self
 
 from caas_conformance.authoring.context import Environment
 from caas_conformance.authoring.definition import CaseDefinition
+from caas_conformance.contract import documents
+from caas_conformance.contract.judge import ContractJudge
 from caas_conformance.correlation import leaks
 from caas_conformance.correlation.settling import TelemetryCollector
 from caas_conformance.engine.attempt import AttemptRecord
@@ -113,6 +115,7 @@ async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
     outcome = _Outcome(
         results=runner.results,
         collector=platform.collector,
+        contract=platform.contract,
         duration_ms=duration_ms,
         aborted=runner.aborted,
         restarts={name: times - before.get(name, 0) for name, times in after.items()},
@@ -128,6 +131,7 @@ class _Platform:
     found: FoundTarget
     environment: Environment
     collector: TelemetryCollector | None
+    contract: ContractJudge | None
     description: Target
 
 
@@ -137,6 +141,7 @@ class _Outcome:
 
     results: Sequence[CaseResult]
     collector: TelemetryCollector | None
+    contract: ContractJudge | None
     duration_ms: float
     aborted: bool
     restarts: dict[str, int]
@@ -159,6 +164,7 @@ async def _execute(
         journal=journal,
         watchers=(progress,),
         telemetry=platform.collector,
+        contract=platform.contract,
     )
     progress.expect(facts.plan)
     began = perf_counter()
@@ -199,11 +205,16 @@ async def _platform(
         if collector is not None:
             collector.watch(environment.endpoints)
             environment = replace(environment, telemetry=collector)
+        contract = None
+        if suite.contract is not None:
+            read = await documents.fetch(environment.endpoints, suite.document)
+            contract = ContractJudge(read, suite.contract)
         told = "started for this run" if own else found.description
         yield _Platform(
             found=found,
             environment=environment,
             collector=collector,
+            contract=contract,
             description=Target(urls=dict(found.urls), versions=versions, description=told),
         )
     finally:
@@ -283,6 +294,7 @@ def _report(facts: RunFacts, outcome: _Outcome, directory: RunDirectory) -> Run:
         facts,
         outcome.results,
         outcome.collector,
+        outcome.contract,
         duration_ms=outcome.duration_ms,
         aborted=outcome.aborted,
         restarts=outcome.restarts,

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from caas_conformance.authoring.definition import CaseDefinition, Phase
+from caas_conformance.contract.judge import ContractJudge
 from caas_conformance.correlation import leaks, ownership
 from caas_conformance.correlation.settling import TelemetryCollector
 from caas_conformance.engine.runner import CaseResult
@@ -76,6 +77,7 @@ def closing(
     facts: RunFacts,
     results: Sequence[CaseResult],
     collector: TelemetryCollector | None,
+    contract: ContractJudge | None = None,
     *,
     duration_ms: float,
     aborted: bool,
@@ -101,6 +103,7 @@ def closing(
             refused_telemetry=_refused(collector),
             leaks=leaked,
             restarts=restarts,
+            contract=contract,
         ),
         facts.limits,
     )
@@ -112,7 +115,8 @@ def closing(
         cases=cases,
         gates=gates,
         correlation=correlation,
-        overhead=_overhead(results, collector),
+        contract=contract.operations() if contract else (),
+        overhead=_overhead(results, collector, contract),
     )
     return msgspec.structs.replace(run, verdict=verdict_of_run(run))
 
@@ -216,7 +220,9 @@ def _refused(collector: TelemetryCollector | None) -> Mapping[str, int]:
 
 
 def _overhead(
-    results: Sequence[CaseResult], collector: TelemetryCollector | None
+    results: Sequence[CaseResult],
+    collector: TelemetryCollector | None,
+    contract: ContractJudge | None,
 ) -> model.Overhead:
     costs = [record.overhead_ms for result in results for record in result.attempts]
     if not costs:
@@ -228,4 +234,6 @@ def _overhead(
         telemetry_wait_ms=round(median(collector.wait_ms), 3)
         if collector is not None and collector.wait_ms
         else 0.0,
+        contract_ms=round(contract.seconds * 1000, 3) if contract else 0.0,
+        contract_us_per_answer=round(contract.us_per_answer, 1) if contract else 0.0,
     )

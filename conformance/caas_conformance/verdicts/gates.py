@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from caas_conformance.contract.judge import ContractJudge
+from caas_conformance.contract.seen import never_succeeded, stale_exceptions
 from caas_conformance.engine.runner import CaseResult
 from caas_conformance.plan.requirements import Registry
 from caas_reports.model import GREEN, Case, Correlation, Counts, Gate, Verdict
@@ -24,6 +26,7 @@ class GateLimits:
         p95_ms: Limit of the 95th percentile of exchange times, or none.
         min_coverage: Share of the built requirements that a case covers, 0 to 100.
         telemetry: Whether telemetry was collected; without it its gates are skipped.
+        whole: Whether the plan is the whole suite, so that what was never seen is a gap.
     """
 
     min_cases: int = 1
@@ -31,6 +34,7 @@ class GateLimits:
     p95_ms: float | None = None
     min_coverage: float | None = None
     telemetry: bool = True
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ class Findings:
     refused_telemetry: Mapping[str, int] = field(default_factory=dict)
     leaks: int = 0
     restarts: Mapping[str, int] = field(default_factory=dict)
+    contract: ContractJudge | None = None
 
 
 def judge_gates(found: Findings, limits: GateLimits) -> tuple[Gate, ...]:
@@ -70,6 +75,8 @@ def _gates(found: Findings, limits: GateLimits) -> Iterator[Gate]:
     died = [service for service, times in found.restarts.items() if times]
     yield _zero("services that died", len(died), died)
     yield from _telemetry_gates(found, limits)
+    if found.contract is not None:
+        yield from _contract_gates(found.contract, limits)
     if limits.p95_ms is not None:
         p95 = percentile(_exchange_times(found.cases), 95)
         yield _gate("p95 of exchanges", p95 <= limits.p95_ms, f"<= {limits.p95_ms:g} ms",
@@ -112,6 +119,18 @@ def _telemetry_gates(found: Findings, limits: GateLimits) -> Iterator[Gate]:
         refused = found.refused_telemetry
         why = [f"{reason} ({times})" for reason, times in refused.items()]
         yield _zero("telemetry refused", sum(refused.values()), why)
+
+
+def _contract_gates(contract: ContractJudge, limits: GateLimits) -> Iterator[Gate]:
+    unusable = [f"{name}: {why}" for name, why in contract.contracts.unusable.items()]
+    yield _zero("contract: documents that can't be used", len(unusable), unusable)
+    if not limits.whole:
+        return
+    operations, excepted = contract.operations(), contract.facts.unseen
+    unseen = never_succeeded(operations)
+    yield _zero("contract: operations whose success was never seen", len(unseen), unseen)
+    stale = stale_exceptions(operations, excepted)
+    yield _zero("contract: exceptions that are none", len(stale), stale)
 
 
 def _coverage(found: Findings, min_coverage: float) -> Gate:

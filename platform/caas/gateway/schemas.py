@@ -53,15 +53,15 @@ class SettingsView(wire.Response, frozen=True, kw_only=True):
 class CompanyView(wire.Response, frozen=True, kw_only=True):
     """A tenant with its account and its settings."""
 
-    tenant_id: str
-    client_id: str
+    tenant_id: wire.Uuid
+    client_id: wire.Uuid
     company_name: str
     email: str
     plan: Plan
     status: str
     settings: SettingsView
-    created_at: str
-    updated_at: str
+    created_at: wire.Timestamp
+    updated_at: wire.Timestamp
 
     @classmethod
     def of(cls, company: Company) -> "CompanyView":
@@ -115,11 +115,11 @@ class UpdateTenant(wire.Change, frozen=True, kw_only=True):
 class UsageView(wire.Response, frozen=True, kw_only=True):
     """What a tenant uses at the moment `as_of`."""
 
-    tenant_id: str
+    tenant_id: wire.Uuid
     users: int
     active_sessions: int
     api_keys: int
-    as_of: str
+    as_of: wire.Timestamp
 
     @classmethod
     def of(cls, usage: TenantUsage) -> "UsageView":
@@ -149,12 +149,12 @@ class CreateKey(wire.Request, frozen=True, kw_only=True):
 class CreatedKey(wire.Response, frozen=True, kw_only=True):
     """A new API key; `key` is shown this once."""
 
-    id: str
+    id: wire.Uuid
     name: str
     scopes: list[str]
     key: str
     key_prefix: str
-    created_at: str
+    created_at: wire.Timestamp
 
     @classmethod
     def of(cls, made: NewKey) -> "CreatedKey":
@@ -172,13 +172,13 @@ class CreatedKey(wire.Response, frozen=True, kw_only=True):
 class ApiKeyView(wire.Response, frozen=True, kw_only=True):
     """An API key, without the key."""
 
-    id: str
+    id: wire.Uuid
     name: str
     scopes: list[str]
     key_prefix: str
-    created_at: str
+    created_at: wire.Timestamp
     created_by: str
-    last_used_at: str | None
+    last_used_at: wire.Timestamp | None
 
     @classmethod
     def of(cls, key: KeyRecord) -> "ApiKeyView":

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from caas.stack.servers.embedded import free_port
-from caas_conformance.authoring import Suite
+from caas_conformance.authoring import ContractFacts, Suite
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.cli.progress import Quiet
@@ -58,9 +58,12 @@ def conducted(service: ScriptedService, phase: Phase, tmp_path: Path) -> Conduct
         limits: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
         context: type[CaseContext] = CaseContext,
+        contract: ContractFacts | None = None,
     ) -> tuple[Run, Path]:
         request = RunRequest(
-            suite=LoadedSuite(replace(SUITE, context=context), [phase], REGISTRY),
+            suite=LoadedSuite(
+                replace(SUITE, context=context, contract=contract), [phase], REGISTRY
+            ),
             plan=phase.cases,
             options=Options(**({"inconclusive_max": 0} | (options or {}))),
             limits=GateLimits(telemetry=telemetry, **(limits or {})),

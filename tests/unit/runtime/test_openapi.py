@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from caas.kernel import wire
-from caas.kernel.errors import ConflictError, NotFoundError
+from caas.kernel.errors import ConflictError, NotFoundError, RateLimitedError
 from caas.runtime.http.documentation import render_page
 from caas.runtime.http.openapi import build_document, encode_document
 from caas.runtime.http.operations import BEARER, operation
@@ -110,6 +110,40 @@ def test_errors_are_problem_documents() -> None:
     assert b"status_code" not in text
     for status in document["paths"]["/things"]["post"]["responses"]:
         assert status == "201" or f"Problem{status}" in document["components"]["responses"]
+
+
+def test_the_headers_of_every_answer_are_documented() -> None:
+    """On the route's own answers and on shared ones, each behind a reference that resolves."""
+    document = build()
+    responses = dict(document["paths"]["/things"]["post"]["responses"])
+    shared = document["components"]["responses"]
+    for status, response in responses.items():
+        headers = (
+            shared[f"Problem{status}"]["headers"] if "$ref" in response else response["headers"]
+        )
+
+        assert {"x-correlation-id", "traceresponse"} <= set(headers)
+        for name, described in headers.items():
+            assert described["$ref"] == f"#/components/headers/{name}"
+            assert document["components"]["headers"][name]["required"] is True
+    assert "www-authenticate" in shared["Problem401"]["headers"]
+    assert "retry-after" in shared["Problem503"]["headers"]
+
+
+@pytest.mark.parametrize("style", ["service", "gateway"])
+def test_who_counts_requests_documents_the_quota(style: str) -> None:
+    """The gateway's own counted routes; a service behind it tells no quota."""
+
+    @get("/counted", **operation(RateLimitedError))
+    async def get_counted() -> Made:
+        return Made(id="1")
+
+    paths = build(get_counted, get_thing, style=style)["paths"]
+
+    counted = paths["/counted"]["get"]["responses"]["200"]["headers"]
+    free = paths["/things/{thing_id}"]["get"]["responses"]["200"]["headers"]
+    assert ("x-ratelimit-reset" in counted) is (style == "gateway")
+    assert "x-ratelimit-reset" not in free
 
 
 def test_a_free_path_segment_is_bounded() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from caas_conformance.authoring import Launch, Suite
 from caas_conformance.suites import caas
 from caas_conformance.suites.caas.context import SECRET_VARIABLE, CaasContext
+from caas_conformance.suites.caas.contract import CONTRACT
 from caas_conformance.suites.caas.fixtures import AUTH_SERVICE, GATEWAY
 
 
@@ -34,6 +35,7 @@ SUITE = Suite(
     secrets={SECRET_VARIABLE: "service_secret"},
     health="/internal/health",
     document="/documentation/json",
+    contract=CONTRACT,
     markers="/health",
     launch=Launch(command=_up),
 )

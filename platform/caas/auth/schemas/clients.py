@@ -77,21 +77,21 @@ class AddOrigin(wire.Request, frozen=True, kw_only=True):
 class IpEntry(wire.Response, frozen=True, kw_only=True):
     """An entry in its canonical form."""
 
-    client_id: str
+    client_id: wire.Uuid
     ip: str
 
 
 class OriginEntry(wire.Response, frozen=True, kw_only=True):
     """An entry in its canonical form."""
 
-    client_id: str
+    client_id: wire.Uuid
     origin: str
 
 
 class WhitelistView(wire.Response, frozen=True, kw_only=True):
     """A whitelist; it has 100 entries at most, so there is one page. Empty allows everyone."""
 
-    client_id: str
+    client_id: wire.Uuid
     items: list[str]
     next_cursor: None = None
 

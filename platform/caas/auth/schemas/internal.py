@@ -20,15 +20,15 @@ from caas.kernel.clock import rfc3339
 class TokenPayload(wire.Response, frozen=True, kw_only=True, omit_defaults=True):
     """What a service needs to know of a token (seed case 22)."""
 
-    user_id: str
-    tenant_id: str
+    user_id: wire.Uuid
+    tenant_id: wire.Uuid
     external_id: str | None
     permissions: tuple[str, ...]
-    session_id: str
+    session_id: wire.Uuid
     exp: int
     email: str | None
     role: str | None = None
-    client_id: str | None = None
+    client_id: wire.Uuid | None = None
 
 
 class ValidToken(wire.Response, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class RotatedKey(wire.Response, frozen=True, kw_only=True):
     """A signing key that was published and will sign from then on."""
 
     kid: str
-    activates_at: str
+    activates_at: wire.Timestamp
 
 
 def valid_api_key_of(holder: KeyHolder) -> ValidApiKey:

@@ -42,8 +42,8 @@ class Profile(wire.Response, frozen=True, kw_only=True):
     `username` is what the tenant calls the user, `name` what the user chose to be called.
     """
 
-    user_id: str
-    tenant_id: str
+    user_id: wire.Uuid
+    tenant_id: wire.Uuid
     external_id: str
     email: str | None
     username: str | None
@@ -52,8 +52,8 @@ class Profile(wire.Response, frozen=True, kw_only=True):
     metadata: dict[str, Preference]
     mfa_enabled: bool
     status: UserStatus
-    created_at: str
-    updated_at: str
+    created_at: wire.Timestamp
+    updated_at: wire.Timestamp
 
     @classmethod
     def of(cls, user: User) -> "Profile":

@@ -102,8 +102,8 @@ class Register(wire.Request, frozen=True, kw_only=True):
 class Registration(wire.Response, frozen=True, kw_only=True):
     """A new account; the key and the secret are shown this once."""
 
-    client_id: str
-    tenant_id: str
+    client_id: wire.Uuid
+    tenant_id: wire.Uuid
     api_key: str
     api_secret: str
     message: str
@@ -119,8 +119,8 @@ class Login(wire.Request, frozen=True, kw_only=True):
 class AccountView(wire.Response, frozen=True, kw_only=True):
     """The account that signed in."""
 
-    client_id: str
-    tenant_id: str
+    client_id: wire.Uuid
+    tenant_id: wire.Uuid
     company_name: str
     email: str
     plan: Plan
@@ -133,7 +133,7 @@ class ClientLogin(wire.Response, frozen=True, kw_only=True):
     token_type: str
     expires_in: Annotated[int, Meta(description="Seconds.")]
     role: str
-    session_id: str
+    session_id: wire.Uuid
     client: AccountView
 
 
@@ -173,9 +173,9 @@ class RefreshSession(wire.Request, frozen=True, kw_only=True):
 class SessionUser(wire.Response, frozen=True, kw_only=True):
     """The user of a new session."""
 
-    user_id: str
+    user_id: wire.Uuid
     external_id: str
-    tenant_id: str
+    tenant_id: wire.Uuid
 
 
 class SdkSession(wire.Response, frozen=True, kw_only=True):
@@ -186,7 +186,7 @@ class SdkSession(wire.Response, frozen=True, kw_only=True):
     expires_in: Seconds
     token_type: str
     user: SessionUser
-    session_id: str
+    session_id: wire.Uuid
     socket_urls: list[str]
 
 
@@ -202,9 +202,9 @@ class Tokens(wire.Response, frozen=True, kw_only=True):
 class SessionState(wire.Response, frozen=True, kw_only=True):
     """A session as its holder may see it."""
 
-    session_id: str
-    user_id: str
-    tenant_id: str
+    session_id: wire.Uuid
+    user_id: wire.Uuid
+    tenant_id: wire.Uuid
     device_type: str | None
     device_name: str | None
     device_fingerprint: str | None
@@ -213,9 +213,9 @@ class SessionState(wire.Response, frozen=True, kw_only=True):
     ip_address: str
     user_agent: str
     is_active: bool
-    created_at: str
-    last_activity_at: str
-    expires_at: str
+    created_at: wire.Timestamp
+    last_activity_at: wire.Timestamp
+    expires_at: wire.Timestamp
     is_current: bool
 
 

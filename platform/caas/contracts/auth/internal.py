@@ -64,8 +64,8 @@ class KeyClient(wire.Response, frozen=True, kw_only=True, omit_defaults=True):
             tenant that reserves administration, is taken from the key.
     """
 
-    client_id: str
-    tenant_id: str
+    client_id: wire.Uuid
+    tenant_id: wire.Uuid
     plan: Plan
     permissions: tuple[str, ...]
     rate_limit_tier: Plan
@@ -82,14 +82,14 @@ class ValidApiKey(wire.Response, frozen=True, kw_only=True):
 class TenantRecord(wire.Response, frozen=True, kw_only=True):
     """A tenant with its account; times are RFC 3339."""
 
-    tenant_id: str
-    client_id: str
+    tenant_id: wire.Uuid
+    client_id: wire.Uuid
     company_name: str
     email: str
     plan: Plan
     status: Status
-    created_at: str
-    updated_at: str
+    created_at: wire.Timestamp
+    updated_at: wire.Timestamp
 
 
 class RenameTenant(wire.Request, frozen=True, kw_only=True):
@@ -101,11 +101,11 @@ class RenameTenant(wire.Request, frozen=True, kw_only=True):
 class TenantUsage(wire.Response, frozen=True, kw_only=True):
     """What a tenant uses at the moment `as_of`."""
 
-    tenant_id: str
+    tenant_id: wire.Uuid
     users: int
     active_sessions: int
     api_keys: int
-    as_of: str
+    as_of: wire.Timestamp
 
 
 class MakeKey(wire.Request, frozen=True, kw_only=True):
@@ -121,24 +121,24 @@ class MakeKey(wire.Request, frozen=True, kw_only=True):
 class KeyRecord(wire.Response, frozen=True, kw_only=True):
     """A named key, without the key."""
 
-    id: str
+    id: wire.Uuid
     name: str
     scopes: list[str]
     key_prefix: str
-    created_at: str
+    created_at: wire.Timestamp
     created_by: str
-    last_used_at: str | None
+    last_used_at: wire.Timestamp | None
 
 
 class NewKey(wire.Response, frozen=True, kw_only=True):
     """A new named key, shown this once."""
 
-    id: str
+    id: wire.Uuid
     name: str
     scopes: list[str]
     key: str
     key_prefix: str
-    created_at: str
+    created_at: wire.Timestamp
 
 
 class KeyPage(wire.Response, frozen=True, kw_only=True):

@@ -35,18 +35,19 @@ _FORWARDING = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
 
 # An empty alternative: callers on this machine need no credential.
 _INSIDERS: tuple[Requirement, ...] = (SERVICE_SECRET, {})
+_FOR_INSIDERS = operation(ServiceAuthenticationError, security=_INSIDERS)
+_READY_AGAIN_S = 1
 
 Probe = Callable[[], Awaitable[None]]
 Probes = Callable[[], Mapping[str, Probe]]
 State = Literal["up", "down"]
-Timestamp = Annotated[str, msgspec.Meta(description="RFC 3339, UTC, milliseconds.")]
 
 
 class GatewayAlive(wire.Response, frozen=True, kw_only=True):
     """The gateway answers (seed case 1)."""
 
     status: Literal["ok"] = "ok"
-    timestamp: Timestamp
+    timestamp: wire.Timestamp
 
 
 class Alive(wire.Response, frozen=True, kw_only=True):
@@ -54,7 +55,7 @@ class Alive(wire.Response, frozen=True, kw_only=True):
 
     status: Literal["ok", "healthy"]
     service: str
-    timestamp: Timestamp
+    timestamp: wire.Timestamp
     uptime: Annotated[float, msgspec.Meta(ge=0, description="Seconds since the start.")]
 
 
@@ -63,7 +64,7 @@ class Ready(wire.Response, frozen=True, kw_only=True):
 
     status: Literal["healthy", "unhealthy"]
     service: str
-    timestamp: Timestamp
+    timestamp: wire.Timestamp
     dependencies: dict[str, State]
 
 
@@ -83,7 +84,7 @@ class Detailed(wire.Response, frozen=True, kw_only=True):
     status: Literal["healthy", "unhealthy"]
     service: str
     version: str
-    timestamp: Timestamp
+    timestamp: wire.Timestamp
     uptime: float
     pid: int
     memory_peak_mb: float
@@ -217,14 +218,16 @@ def health_routes(
     async def get_ready() -> Response[Ready]:
         """Say whether every dependency answers."""
         ready = await health.ready()
-        return Response(ready, status_code=200 if ready.status == "healthy" else 503)
+        if ready.status == "healthy":
+            return Response(ready)
+        return Response(ready, status_code=503, headers={"retry-after": str(_READY_AGAIN_S)})
 
     first = get_gateway_health if style == "gateway" else get_health
     return [first, get_internal_health, get_ready, *_insiders_routes(health, trust)]
 
 
 def _insiders_routes(health: Health, trust: PeerTrust) -> Sequence[ControllerRouterHandler]:
-    @get("/internal/health/detailed", tags=["health"], **operation(security=_INSIDERS))
+    @get("/internal/health/detailed", tags=["health"], **_FOR_INSIDERS)
     async def get_detailed(request: Request[Any, Any, Any]) -> Detailed:
         """Say all there is to say; for this machine and the platform's own services."""
         require_insider(request.scope["caas_request"], trust)  # type: ignore[typeddict-item]
@@ -235,7 +238,7 @@ def _insiders_routes(health: Health, trust: PeerTrust) -> Sequence[ControllerRou
         tags=["health"],
         media_type=MediaType.TEXT,
         sync_to_thread=False,
-        **operation(security=_INSIDERS),
+        **_FOR_INSIDERS,
     )
     def get_metrics(request: Request[Any, Any, Any]) -> Response[str]:
         """Return the metrics of this process in Prometheus' text format."""

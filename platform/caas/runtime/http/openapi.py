@@ -20,6 +20,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 from litestar.typing import FieldDefinition
 
+from caas.runtime.http.answer_headers import QUOTA, header_components, headers_of, references
 from caas.runtime.http.edge.limits import BODY_MAX_BYTES
 from caas.runtime.http.idempotency import KEY_MAX_CHARS
 from caas.runtime.http.operations import ERRORS_OPTION, IDEMPOTENT_OPTION
@@ -153,6 +154,7 @@ def build_document(
     components["responses"] = {
         f"Problem{status}": problem_response(status) for status in _DESCRIPTIONS
     }
+    components["headers"] = header_components()
     components["parameters"] = {"IdempotencyKey": idempotency_parameter()}
     _widen_unions(document)
     if extra is not None:
@@ -161,6 +163,7 @@ def build_document(
         for operation in item.values():
             if isinstance(operation, dict):
                 _finish(path, operation, repeatable)
+                _add_headers(operation, quotas=style == "gateway")
     return document
 
 
@@ -178,6 +181,7 @@ def problem_schema(style: Style) -> Document:
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": text,
         "error": text,
+        "valid": {"const": False, "description": "Where a credential was to be judged."},
         "errors": {
             "type": "array",
             "description": "Each broken rule, when they are known one by one.",
@@ -244,7 +248,7 @@ def problem_response(status: int) -> Document:
     """Describe an answer that is a problem document."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     text = _DESCRIPTIONS.get(status, HTTPStatus(status).phrase)
-    return {"description": text, "content": content}
+    return {"description": text, "headers": headers_of(status), "content": content}
 
 
 def idempotency_parameter() -> Document:
@@ -294,6 +298,17 @@ def _finish(path: str, operation: Document, repeatable: Collection[str]) -> None
             raise ValueError(f"{path}: list parameter {parameter['name']} is refused")
         kept.append(parameter)
     operation["parameters"] = kept
+
+
+def _add_headers(operation: Document, *, quotas: bool) -> None:
+    """Describe the headers of every answer; *quotas* are told by whoever counts requests."""
+    responses = operation.get("responses", {})
+    counted = quotas and "429" in responses
+    for status, response in responses.items():
+        if "$ref" not in response:
+            response.setdefault("headers", {}).update(headers_of(int(status)))
+            if counted and int(status) < HTTPStatus.BAD_REQUEST:
+                response["headers"].update(references(*QUOTA))
 
 
 def _is_free_text(schema: Document) -> bool:

@@ -6,6 +6,7 @@ from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.phases.accounts.s02_registration import PHASE
 
 WRONG_PASSWORDS_MAX = 20
+GATEWAY_LOGIN = "/v1/client/login"
 WHOLE_SECONDS = pattern(r"[1-9]\d{0,4}", "whole seconds, 1 or more")
 
 
@@ -96,3 +97,28 @@ async def guessing_is_limited(t: CaasContext) -> None:
     with t.check("owner-gets-in", "the owner logs in from another address") as check:
         check.status(owner, 200)
         check.equal(ops.token_claims(owner).at("tenant_id"), tenant.tenant_id)
+
+
+@PHASE.case(
+    "S02.33",
+    "The administrator logs in at the front door",
+    proves="The gateway passes a login on: its token is the administrator's, as auth's is.",
+    requirements=["AUTH-LOG-01", "AUTH-LOG-02"],
+    baseline=[12],
+    tags=["login", "gateway"],
+)
+async def administrator_logs_in_at_the_gateway(t: CaasContext) -> None:
+    """Red when the gateway has no login, or lets a wrong password pass."""
+    tenant = await t.tenants.register()
+    body = {"email": tenant.email, "password": tenant.password}
+    answer = ops.keep_secret(t, await t.gateway.post(GATEWAY_LOGIN, json=body))
+    wrong = await t.gateway.post(GATEWAY_LOGIN, json=body | {"password": t.password()})
+    with t.check("role", "the token is the tenant administrator's") as check:
+        check.status(answer, 200)
+        check.matches(
+            ops.token_claims(answer),
+            {"tenant_id": tenant.tenant_id, "role": "tenant_admin", "type": "client"},
+        )
+    with t.check("wrong-password", "a wrong password buys nothing") as check:
+        check.problem(wrong, 401)
+        check.absent(wrong, "access_token")

@@ -255,3 +255,28 @@ async def list_is_paged(t: CaasContext) -> None:
 
 def _names(items: list[dict[str, Any]]) -> list[str]:
     return [item["name"] for item in items]
+
+
+@PHASE.case(
+    "S08.32",
+    "One key is shown without its secret",
+    proves="A user looks a key up by its id; another company does not find it.",
+    requirements=["GW-KEY-04", "GW-KEY-06"],
+    baseline=[31],
+    tags=["apikey"],
+)
+async def one_key_is_shown(t: CaasContext) -> None:
+    """Red when the key is not the one asked for, shows its secret, or is found by a stranger."""
+    session = await (await t.tenants.register()).session()
+    stranger = await (await t.tenants.register()).session("mallory")
+    made = await _make(t, session, "looked-up", READ_ONLY)
+    key_id, key = t.need(made, "id", "key")
+    answer = await t.gateway.get(f"{ops.GATEWAY_KEYS}/{key_id}", headers=session.bearer)
+    foreign = await t.gateway.get(f"{ops.GATEWAY_KEYS}/{key_id}", headers=stranger.bearer)
+    with t.check("shown", "it is that key, without its secret") as check:
+        check.status(answer, 200)
+        check.matches(answer.body, {"id": key_id, "name": "looked-up"})
+        check.absent(answer, "key")
+        check.lacks(answer.text, key)
+    with t.check("foreign", "to another company it does not exist") as check:
+        check.problem(foreign, 404)

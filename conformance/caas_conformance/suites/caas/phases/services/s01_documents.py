@@ -117,7 +117,7 @@ async def _publishes_document(
     "S01.11",
     "The gateway's OpenAPI document is whole",
     proves="Client developers find every route of the gateway in one truthful document.",
-    requirements=["HLT-08", "HLT-10"],
+    requirements=["HLT-08", "HLT-10", "HLT-12"],
     baseline=[74],
     tags=["gateway", "openapi"],
 )
@@ -130,7 +130,7 @@ async def gateway_document(t: CaasContext) -> None:
     "S01.12",
     "The auth service's OpenAPI document is whole",
     proves="Client developers find every route of the auth service in one truthful document.",
-    requirements=["HLT-08", "HLT-10"],
+    requirements=["HLT-08", "HLT-10", "HLT-12"],
     baseline=[74],
     tags=["auth", "openapi"],
 )
