@@ -48,8 +48,9 @@ class Suite:
         contract: What the services promise of every answer beyond their documents; None leaves
             answers unjudged by them.
         markers: The path whose request, with the trace state `caas=flush`, makes a service
-            export what it has recorded; empty when services do not do that, so that answers
-            alone are judged.
+            export what it has recorded, and after it one span and one log record named
+            `caas.telemetry.marker`; empty when services do not do that, so that answers alone
+            are judged.
         launch: How to start a platform; None when only one that runs already can be judged.
     """
 

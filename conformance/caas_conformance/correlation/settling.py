@@ -1,8 +1,9 @@
 """Collect what the services recorded, and know when it is complete without sleeping.
 
 After an attempt, a marker request goes to each service; it makes the service export all that it
-has queued. Export is first in, first out, so when the marker's own span is here, everything that
-was recorded before it is here. One round of markers serves every attempt that ended before it.
+has queued, and after it one marker span and one marker log record. Spans and log records have a
+queue each, first in, first out: when both markers are here, everything recorded before them is
+here, or they say how much of it was lost. One round serves every attempt that ended before it.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from caas_observability.receiver.server import OtlpReceiver
 
 MARKER_TIMEOUT_S = 15.0
 FLUSH = "caas=flush"
+MARKER_KIND, MARKER_NAME = "internal", "caas.telemetry.marker"
 ROUND_INTERVAL_S = 0.05
 LOST_KEYS = ("caas.telemetry.dropped_spans", "caas.telemetry.dropped_logs")
 
@@ -130,14 +132,17 @@ class TelemetryCollector:
                 await asyncio.sleep(ROUND_INTERVAL_S)
 
     async def _mark(self, endpoint: Endpoint) -> str:
-        """Send one marker and wait for its span; return the service's name when none came."""
+        """Send one marker request; return the service's name unless both markers came."""
         trace_id = secrets.token_hex(16)
         self.marker_traces.add(trace_id)
         try:
             async with asyncio.timeout(MARKER_TIMEOUT_S):
                 await self._send_marker(endpoint, trace_id)
                 span = await self.receiver.wait_for_span(
-                    trace_id, endpoint.service, timeout_s=MARKER_TIMEOUT_S
+                    trace_id, endpoint.service, kind=MARKER_KIND, timeout_s=MARKER_TIMEOUT_S
+                )
+                await self.receiver.wait_for_log(
+                    trace_id, endpoint.service, MARKER_NAME, timeout_s=MARKER_TIMEOUT_S
                 )
         except (TimeoutError, EnvironmentBrokenError):
             return endpoint.service

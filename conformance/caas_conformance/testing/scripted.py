@@ -18,6 +18,7 @@ import httptools
 import msgspec
 
 READ_BYTES_MAX = 65_536
+MARKER = "caas.telemetry.marker"  # span and log record that end an export
 TRACEPARENT_PARTS = 4
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 401: "Unauthorized", 500: "Broken"}
 
@@ -177,8 +178,8 @@ class ScriptedService:
             "traceId": trace_id,
             "spanId": secrets.token_hex(8),
             "parentSpanId": parent,
-            "name": f"{asked.method} {asked.path}",
-            "kind": 2,
+            "name": MARKER if is_marker else f"{asked.method} {asked.path}",
+            "kind": 1 if is_marker else 2,
             "startTimeUnixNano": str(started),
             "endTimeUnixNano": str(time_ns()),
             "attributes": _attributes(asked, {"http.request.method": asked.method}),
@@ -187,7 +188,7 @@ class ScriptedService:
             "timeUnixNano": str(time_ns()),
             "severityNumber": 9,
             "severityText": "INFO",
-            "body": {"stringValue": f"answered {said.status}"},
+            "body": {"stringValue": MARKER if is_marker else f"answered {said.status}"},
             "attributes": _attributes(asked, {}),
             "traceId": trace_id,
             "spanId": span["spanId"],
@@ -195,7 +196,7 @@ class ScriptedService:
         if not is_marker:
             self.fault(span, log)
         self._spans += [span] if span else []
-        self._logs += [log] if log and not is_marker else []
+        self._logs += [log] if log else []
         if is_marker:
             await self._export()
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from caas_observability.setup.context import set_correlation_id
 from caas_observability.setup.logs import get_logger
 from caas_observability.setup.metrics import http_server
 from caas_observability.setup.process import Telemetry, configure
@@ -51,11 +50,11 @@ def create_traced() -> Application:
         fields = dict(scope["headers"])
         span = start_server_span(
             "GET",
+            correlation_id="bench",
             traceparent=fields.get(b"traceparent"),
             tracestate=fields.get(b"tracestate"),
             attributes_lazy=lambda: _attributes(scope, fields),
         )
-        set_correlation_id("bench")
         http_server.active += 1
         headers = [_JSON, (b"traceresponse", span.traceparent().encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -65,8 +64,7 @@ def create_traced() -> Application:
         http_server.record("GET", _ROUTE, 200, seconds)
         if span.recording:
             span.update_name("GET /v1/ping")
-            span.set("http.route", _ROUTE)
-            span.set("http.response.status_code", 200)
+            span.set_many({"http.route": _ROUTE, "http.response.status_code": 200})
             _access.info(
                 "request", method="GET", route=_ROUTE, path=scope["path"], status=200,
                 duration_ms=round(seconds * 1000, 3),
@@ -80,7 +78,6 @@ async def _lifespan(receive: Receive, send: Send, telemetry: list[Telemetry] | N
     await receive()
     if telemetry is not None:
         telemetry.append(configure("bench", "0", os.environ))
-        telemetry[0].start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     if telemetry:
@@ -89,7 +86,10 @@ async def _lifespan(receive: Receive, send: Send, telemetry: list[Telemetry] | N
 
 
 async def _answer_figures(send: Send, telemetry: Telemetry) -> None:
-    figures = {} if telemetry.exporter is None else telemetry.exporter.figures()
+    figures = {
+        "exported": {d.signal: d.exported for d in telemetry.deliveries},
+        "dropped": {d.signal: d.dropped for d in telemetry.deliveries},
+    }
     await send({"type": "http.response.start", "status": 200, "headers": [_JSON]})
     await send({"type": "http.response.body", "body": msgspec.json.encode(figures)})
 

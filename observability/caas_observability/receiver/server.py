@@ -17,17 +17,19 @@ from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import httptools
 import msgspec
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from caas_observability.receiver import decoding as otlp_decoding
 from caas_observability.receiver.decoding import InvalidOtlpError
-from caas_observability.receiver.records import ReceivedSpan
+from caas_observability.receiver.records import ReceivedLog, ReceivedSpan
 from caas_observability.receiver.store import RECORDS_MAX, TelemetryStore
 from caas_observability.redaction import Redactor
-from caas_observability.setup.otlp_encoding import varint
 
 BODY_MAX_BYTES = 16 * 1024 * 1024
 HEADERS_MAX_BYTES = 32 * 1024
@@ -164,6 +166,16 @@ class OtlpReceiver:
             TimeoutError: It did not arrive within *timeout_s* seconds.
         """
         return await self.store.wait_for_span(trace_id, service, kind=kind, timeout_s=timeout_s)
+
+    async def wait_for_log(
+        self, trace_id: str, service: str, message: str, *, timeout_s: float = SPAN_AWAITED_S
+    ) -> ReceivedLog:
+        """Return that service's log record of the trace as soon as it is there.
+
+        Raises:
+            TimeoutError: It did not arrive within *timeout_s* seconds.
+        """
+        return await self.store.wait_for_log(trace_id, service, message, timeout_s=timeout_s)
 
     def write_jsonl(self, path: Path, redactor: Redactor | None = None) -> int:
         """Write everything received as OTLP/JSON lines, redacted; return the number of lines."""
@@ -312,9 +324,8 @@ class _Connection(asyncio.Protocol):
         is_json = self._headers.get(b"content-type", b"").lower().startswith(_JSON)
         if is_json:
             body = msgspec.json.encode({"message": message})
-        else:  # google.rpc.Status{2: message}
-            text = message.encode()
-            body = b"\x12" + varint(len(text)) + text
+        else:
+            body = Status(message=message).SerializeToString()
         self._answer(status, body, is_json=is_json, close=close)
 
     def _answer(self, status: int, body: bytes, *, is_json: bool, close: bool = False) -> None:
@@ -342,9 +353,14 @@ def _success(signal: str, rejected: Counter[str], *, is_json: bool) -> bytes:
     if is_json:
         partial = {_REJECTED_MEMBER[signal]: str(rejected.total()), "errorMessage": message}
         return msgspec.json.encode({"partialSuccess": partial})
-    text = message.encode()
-    count_and_text = b"\x08" + varint(rejected.total()) + b"\x12" + varint(len(text)) + text
-    return b"\x0a" + varint(len(count_and_text)) + count_and_text
+    answer: Any = ExportTraceServiceResponse()
+    if signal == "spans":
+        answer.partial_success.rejected_spans = rejected.total()
+    else:
+        answer = ExportLogsServiceResponse()
+        answer.partial_success.rejected_log_records = rejected.total()
+    answer.partial_success.error_message = message
+    return bytes(answer.SerializeToString())
 
 
 def _gunzip(body: bytes, max_bytes: int) -> bytes:

@@ -22,7 +22,7 @@ _SEVERITIES = {"debug": 5, "info": 9, "warning": 13, "error": 17, "critical": 21
 _INT64_LIMIT = 1 << 63
 
 Record = TypeVar("Record", ReceivedSpan, ReceivedLog)
-_Key = tuple[str, str, str]  # trace id, service, span kind
+_Key = tuple[str, str, str]  # trace id, service, and a span's kind or a log record's message
 
 
 class TelemetryStore:
@@ -42,7 +42,7 @@ class TelemetryStore:
         self._spans_by_trace: dict[str, list[ReceivedSpan]] = defaultdict(list)
         self._logs_by_trace: dict[str, list[ReceivedLog]] = defaultdict(list)
         self._lock = threading.Lock()
-        self._waiting: dict[_Key, list[asyncio.Future[ReceivedSpan]]] = {}
+        self._waiting: dict[_Key, list[asyncio.Future[Any]]] = {}
         self.spans: list[ReceivedSpan] = []
         self.logs: list[ReceivedLog] = []
         self.metrics: Counter[str] = Counter()
@@ -68,9 +68,10 @@ class TelemetryStore:
                 self.logs.append(log)
                 if log.trace_id:
                     self._logs_by_trace[log.trace_id].append(log)
+                    self._tell((log.trace_id, log.service, log.message), log)
         return len(logs) - len(kept)
 
-    def _tell(self, key: _Key, arrived: ReceivedSpan) -> None:
+    def _tell(self, key: _Key, arrived: ReceivedSpan | ReceivedLog) -> None:
         for waiting in self._waiting.pop(key, ()):
             with suppress(RuntimeError):  # its loop is closed
                 waiting.get_loop().call_soon_threadsafe(_resolve, waiting, arrived)
@@ -96,13 +97,37 @@ class TelemetryStore:
         Raises:
             TimeoutError: It did not arrive within *timeout_s* seconds.
         """
-        key = (trace_id, service, kind)
-        arrival: asyncio.Future[ReceivedSpan] = asyncio.get_running_loop().create_future()
+        arrival = self._arrival()
         with self._lock:
             for span in self._spans_by_trace.get(trace_id, ()):
                 if span.service == service and span.kind == kind:
                     return span
-            self._waiting.setdefault(key, []).append(arrival)
+            self._waiting.setdefault((trace_id, service, kind), []).append(arrival)
+        arrived: ReceivedSpan = await self._wait((trace_id, service, kind), arrival, timeout_s)
+        return arrived
+
+    async def wait_for_log(
+        self, trace_id: str, service: str, message: str, *, timeout_s: float
+    ) -> ReceivedLog:
+        """Return the first log record of that trace, service and message, as `wait_for_span`.
+
+        Raises:
+            TimeoutError: It did not arrive within *timeout_s* seconds.
+        """
+        arrival = self._arrival()
+        with self._lock:
+            for log in self._logs_by_trace.get(trace_id, ()):
+                if log.service == service and log.message == message:
+                    return log
+            self._waiting.setdefault((trace_id, service, message), []).append(arrival)
+        arrived: ReceivedLog = await self._wait((trace_id, service, message), arrival, timeout_s)
+        return arrived
+
+    @staticmethod
+    def _arrival() -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().create_future()
+
+    async def _wait(self, key: _Key, arrival: asyncio.Future[Any], timeout_s: float) -> Any:
         try:
             async with asyncio.timeout(timeout_s):
                 return await arrival
@@ -133,7 +158,7 @@ class TelemetryStore:
             yield {"resourceLogs": [{**_resource(resource, redactor), "scopeLogs": [group]}]}
 
 
-def _resolve(waiting: asyncio.Future[ReceivedSpan], arrived: ReceivedSpan) -> None:
+def _resolve(waiting: asyncio.Future[Any], arrived: ReceivedSpan | ReceivedLog) -> None:
     if not waiting.done():
         waiting.set_result(arrived)
 

@@ -16,8 +16,6 @@ from typing import Any
 
 import msgspec
 
-from caas_observability.setup.signals import LogItem, SignalQueue
-
 PENDING_MAX_LINES = 1000
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -25,7 +23,6 @@ RESERVED = frozenset(
     {"timestamp", "level", "event", "service.name", "logger", "trace_id", "span_id",
      "correlation_id"}
 )  # fmt: skip
-_ERROR = 17  # OTLP severity
 
 Write = Callable[[bytes], object]
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -52,22 +49,20 @@ def _write_captured(lines: bytes) -> None:
 
 
 class Sink:
-    """Where this process's log records go.
+    """Where this process's log lines go.
 
     Attributes:
         service_name: Written into every line.
         threshold: Records below this standard-library level are dropped first of all.
-        queue: Gets an OTLP record for each line; None while nothing is exported.
     """
 
-    __slots__ = ("_loop", "_pending", "_write", "queue", "service_name", "threshold")
+    __slots__ = ("_loop", "_pending", "_write", "service_name", "threshold")
 
     def __init__(
         self,
         service_name: str = "unknown_service",
         *,
         level: str = "info",
-        queue: SignalQueue | None = None,
         write: Write = write_stdout,
     ) -> None:
         """Make a sink; *write* takes complete, encoded lines.
@@ -79,20 +74,17 @@ class Sink:
             raise ValueError(f"log level {level!r} is not one of {', '.join(LEVELS)}")
         self.service_name = service_name
         self.threshold = LEVELS[level.lower()]
-        self.queue = queue
         self._write = write
-        self._pending: deque[LogItem] = deque()
+        self._pending: deque[bytes] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None  # the one that will flush
 
-    def take(self, item: LogItem) -> None:
-        """Write *item*'s line, now or at the end of this turn of the loop, and queue it."""
-        self._pending.append(item)
-        if item.severity >= _ERROR or len(self._pending) >= PENDING_MAX_LINES:
+    def take(self, line: dict[str, Any], *, urgent: bool) -> None:
+        """Write *line*, now or at the end of this turn of the loop."""
+        self._pending.append(_line(line))
+        if urgent or len(self._pending) >= PENDING_MAX_LINES:
             self.flush()
         else:
             self._flush_soon()
-        if self.queue is not None:
-            self.queue.put(item)
 
     def _flush_soon(self) -> None:
         try:
@@ -110,34 +102,18 @@ class Sink:
         lines = []
         while self._pending:
             try:
-                lines.append(self._line(self._pending.popleft()))
+                lines.append(self._pending.popleft())
             except IndexError:  # another thread was faster
                 break
         if lines:
             self._write(b"".join(lines))
 
-    def _line(self, item: LogItem) -> bytes:
-        line: dict[str, Any] = {
-            "timestamp": _rfc3339(item.time_ns),
-            "level": item.severity_text.lower(),
-            "event": item.body,
-            "service.name": self.service_name,
-            "logger": item.logger,
-        }
-        if item.trace_id:
-            line["trace_id"] = item.trace_id
-            line["span_id"] = item.span_id
-            if item.correlation_id:
-                line["correlation_id"] = item.correlation_id
-        fields = item.attributes
-        if RESERVED.isdisjoint(fields):
-            line |= fields
-        else:
-            line |= {(f"field.{k}" if k in RESERVED else k): v for k, v in fields.items()}
-        try:
-            return _encode(line) + b"\n"
-        except (TypeError, ValueError, RecursionError):  # a lone surrogate, for one
-            return _encode({_sendable(k): _sendable(v) for k, v in line.items()}) + b"\n"
+
+def _line(line: dict[str, Any]) -> bytes:
+    try:
+        return _encode(line) + b"\n"
+    except (TypeError, ValueError, RecursionError):  # a lone surrogate, for one
+        return _encode({_sendable(k): _sendable(v) for k, v in line.items()}) + b"\n"
 
 
 def _sendable(value: Any) -> str:
@@ -169,7 +145,7 @@ def flush() -> None:
 _instant: tuple[int, int, str, str] = (-1, -1, "", "")  # one object, for threads log too
 
 
-def _rfc3339(now_ns: int) -> str:
+def rfc3339(now_ns: int) -> str:
     """Write *now_ns* as RFC 3339 with milliseconds; lines of one instant share the work."""
     global _instant  # noqa: PLW0603 - a cache of one
     now_ms = now_ns // 1_000_000

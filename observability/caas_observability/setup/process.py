@@ -1,16 +1,37 @@
-"""Telemetry of one service process, set up once, after the fork."""
+"""Telemetry of one service process, set up once, after the fork, with OpenTelemetry's SDK."""
 
+import asyncio
+import contextlib
+import logging
 import os
-from collections.abc import Mapping
+import random
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from opentelemetry import trace
+from opentelemetry._logs import set_logger_provider
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
-from caas_observability.setup import log_lines, logs, metrics, otel_api, signals, tracing
-from caas_observability.setup.context import new_trace_id
-from caas_observability.setup.exporter import REQUEST_TIMEOUT_MS, SCHEDULE_DELAY_MS, Exporter
-from caas_observability.setup.sampling import sampler_from_env
-from caas_observability.setup.signals import SignalQueue
+from caas_observability.setup import delivery, log_lines, logs, metrics, propagation, tracing
+from caas_observability.setup.cleaning import TEXT_MAX_CHARS
+from caas_observability.setup.delivery import Delivery, LogQueue, SpanQueue
+from caas_observability.setup.drivers import use_stable_names
+from caas_observability.setup.markers import Markers
+from caas_observability.setup.redacting import RedactingLogProcessor, RedactingSpanProcessor
+from caas_observability.setup.sampling import DecidedIds, Sampler, sampler_from_env
 from caas_observability.setup.tracing import Recorder
+
+REQUEST_TIMEOUT_MS = 10_000
+REQUEST_MAX_BYTES = 4 * 1024 * 1024
+SHUTDOWN_MAX_S = 3.0
+
+_SCOPE = "caas_observability"
 
 
 class Telemetry:
@@ -18,26 +39,34 @@ class Telemetry:
 
     Attributes:
         service_name: The name every span, line and metric carries.
-        queue: What waits for export; None while nothing is exported.
-        exporter: None while nothing is exported.
+        tracers: Spans of the process; processors of others may be added. None without export.
+        loggers: The same for log records.
+        deliveries: What became of each signal's items; empty without export.
     """
 
     def __init__(
-        self, service_name: str, exporter: Exporter | None, queue: SignalQueue | None
+        self,
+        service_name: str,
+        tracers: TracerProvider | None,
+        loggers: LoggerProvider | None,
+        deliveries: tuple[Delivery, ...] = (),
+        exporters: tuple[OTLPSpanExporter, OTLPLogExporter] | tuple[()] = (),
     ) -> None:
         self.service_name = service_name
-        self.exporter = exporter
-        self.queue = queue
-
-    def start(self) -> None:
-        """Begin exporting, in the running event loop."""
-        if self.exporter is not None:
-            self.exporter.start()
+        self.tracers = tracers
+        self.loggers = loggers
+        self.deliveries = deliveries
+        self._exporters = exporters
 
     async def shutdown(self) -> None:
-        """Export what is left, within `exporter.SHUTDOWN_MAX_S`, and stop recording."""
-        if self.exporter is not None:
-            await self.exporter.shutdown()
+        """Export what is left, within `SHUTDOWN_MAX_S`, and stop recording."""
+        logs.export_to(None)
+        if self.tracers is not None and self.loggers is not None:
+            stopping = [_in_thread(p.shutdown) for p in (self.tracers, self.loggers)]
+            _, late = await asyncio.wait(stopping, timeout=SHUTDOWN_MAX_S)
+            if late:  # what waits to be repeated is given up, and what is left with it
+                for exporter in self._exporters:
+                    exporter.shutdown()  # type: ignore[no-untyped-call]
         log_lines.flush()
 
 
@@ -58,40 +87,78 @@ def configure(service_name: str, service_version: str, environ: Mapping[str, str
         return _configured[1]
     name = environ.get("OTEL_SERVICE_NAME") or service_name
     sampler = sampler_from_env(environ)
-    queue, exporter = _export(name, service_version, environ)
-    tracing.install(Recorder(queue, sampler))
-    logs.install(logs.Sink(name, level=environ.get("CAAS_LOG_LEVEL") or "info", queue=queue))
+    logs.install(logs.Sink(name, level=environ.get("CAAS_LOG_LEVEL") or "info"))
     logs.bridge_stdlib()
     logs.configure_structlog()
+    propagation.install()
+    use_stable_names()
     metrics.show_sampling(sampler.refused)
-    if exporter is not None:
-        metrics.show_exporter(exporter.figures)
-    _configured = (os.getpid(), Telemetry(name, exporter, queue))
-    return _configured[1]
-
-
-def _export(
-    name: str, version: str, environ: Mapping[str, str]
-) -> tuple[SignalQueue | None, Exporter | None]:
     endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
     if not endpoint or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return None, None
-    resource = describe_process(name, version)
-    otel_api.install(resource)
-    queue = SignalQueue(
-        max_items=_positive(environ, "OTEL_BSP_MAX_QUEUE_SIZE", signals.QUEUE_MAX_ITEMS),
-        batch_items=_positive(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", signals.BATCH_MAX_ITEMS),
+        tracing.install(Recorder(sampler))
+        telemetry = Telemetry(name, None, None)
+    else:
+        resource = describe_process(name, service_version)
+        telemetry = record(resource, sampler, endpoint, environ)
+    _configured = (os.getpid(), telemetry)
+    return telemetry
+
+
+def record(
+    resource: Resource, sampler: Sampler, endpoint: str, environ: Mapping[str, str]
+) -> Telemetry:
+    """Record traces and logs and export them to *endpoint*; see `configure`."""
+    if not endpoint.startswith(("http://", "https://")):
+        raise ValueError("OTEL_EXPORTER_OTLP_ENDPOINT is not an http or https URL")
+    endpoint = endpoint.rstrip("/")
+    queue_items = _positive(environ, "OTEL_BSP_MAX_QUEUE_SIZE", delivery.QUEUE_MAX_ITEMS)
+    spans, records = Delivery("span", queue_items), Delivery("log", queue_items)
+    sending: dict[str, Any] = {
+        "headers": _headers(environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")),
+        "timeout": _positive(environ, "OTEL_EXPORTER_OTLP_TIMEOUT", REQUEST_TIMEOUT_MS) / 1000,
+        "compression": _compression(environ.get("OTEL_EXPORTER_OTLP_COMPRESSION", "")),
+        "max_request_size": REQUEST_MAX_BYTES,
+    }
+    batching = {
+        "batch_items": min(
+            _positive(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", delivery.BATCH_MAX_ITEMS),
+            queue_items,
+        ),
+        "delay_ms": _positive(environ, "OTEL_BSP_SCHEDULE_DELAY", delivery.SCHEDULE_DELAY_MS),
+    }
+    ids = DecidedIds()
+    tracers = TracerProvider(
+        sampler.for_provider(),
+        resource,
+        shutdown_on_exit=False,  # the service's own end does it, within a limit
+        active_span_processor=RedactingSpanProcessor(),  # type: ignore[no-untyped-call]
+        id_generator=ids,
+        span_limits=SpanLimits(max_attribute_length=TEXT_MAX_CHARS),
     )
-    exporter = Exporter(
-        queue,
-        resource.attributes,
-        endpoint,
-        headers=_headers(environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")),
-        compress=environ.get("OTEL_EXPORTER_OTLP_COMPRESSION", "").strip() == "gzip",
-        delay_ms=_positive(environ, "OTEL_BSP_SCHEDULE_DELAY", SCHEDULE_DELAY_MS),
-        timeout_ms=_positive(environ, "OTEL_EXPORTER_OTLP_TIMEOUT", REQUEST_TIMEOUT_MS),
+    span_exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", **sending)
+    tracers.add_span_processor(SpanQueue(span_exporter, spans, **batching))
+    loggers = LoggerProvider(
+        resource,
+        shutdown_on_exit=False,
+        multi_log_record_processor=RedactingLogProcessor(),  # type: ignore[no-untyped-call]
     )
-    return queue, exporter
+    log_exporter = OTLPLogExporter(f"{endpoint}/v1/logs", **sending)
+    loggers.add_log_record_processor(LogQueue(log_exporter, records, **batching))
+    trace.set_tracer_provider(tracers)
+    set_logger_provider(loggers)
+    markers = Markers(tracers, loggers, spans, records)
+    tracing.install(Recorder(sampler, tracers.get_tracer(_SCOPE), ids, markers))
+    logs.export_to(loggers)
+    metrics.show_deliveries((spans, records))
+    # It says each failure of each batch; `delivery` says when exports begin to fail, and end to.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+    return Telemetry(
+        str(resource.attributes["service.name"]),
+        tracers,
+        loggers,
+        (spans, records),
+        (span_exporter, log_exporter),
+    )
 
 
 def describe_process(service_name: str, service_version: str) -> Resource:
@@ -101,10 +168,26 @@ def describe_process(service_name: str, service_version: str) -> Resource:
             "service.name": service_name,
             "service.version": service_version,
             # Not the SDK's: it is made once, before the fork, and would be shared.
-            "service.instance.id": new_trace_id(),
+            "service.instance.id": f"{random.getrandbits(128):032x}",
             "process.pid": os.getpid(),
         }
     )
+
+
+def _in_thread(stop: Callable[[], None]) -> asyncio.Future[None]:
+    """Run *stop* in a thread that the end of the process does not wait for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def run() -> None:
+        try:
+            stop()
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop has not waited
+                loop.call_soon_threadsafe(done.cancel)
+
+    threading.Thread(target=run, name="telemetry-shutdown", daemon=True).start()
+    return done
 
 
 def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
@@ -114,6 +197,13 @@ def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise ValueError(f"{name} is not a positive whole number")
     return int(text)
+
+
+def _compression(text: str) -> Compression:
+    try:
+        return Compression(text.strip() or "none")
+    except ValueError:
+        raise ValueError("OTEL_EXPORTER_OTLP_COMPRESSION is not none, gzip or deflate") from None
 
 
 def _headers(text: str) -> dict[str, str]:

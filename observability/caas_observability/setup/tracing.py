@@ -1,49 +1,58 @@
-"""Spans: a lean recorder that decides on sampling before it builds anything.
+"""The server span of a request: decided on before any object of the SDK is made.
 
-Two kinds of span share one interface. `Span` is what an unsampled request gets: ids for the log
-lines and the headers, and nothing else. `RecordingSpan` keeps what it is told and puts itself
-into the process's queue when it ends. Names and attributes follow OpenTelemetry's semantic
-conventions; `docs/adr/0003-lean-span-recorder.md` says why the SDK's span is not used here.
+An unsampled request gets a `NonRecordingSpan` in its context, which carries ids for the log lines
+and for who is called next; a sampled one gets the SDK's span. Children are started with
+`opentelemetry.trace`, by whoever likes.
 """
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+import random
+from collections.abc import Callable, Mapping
+from contextvars import Token
 from types import TracebackType
 from typing import Any, Self
 
+from opentelemetry import context as api
+from opentelemetry import trace
+from opentelemetry.context import Context
+
 from caas_observability.redaction import redact_text
 from caas_observability.setup import context
-from caas_observability.setup.context import CURRENT, Scope, SpanContext
-from caas_observability.setup.sampling import Sampler
-from caas_observability.setup.signals import MARKER_RESERVE_ITEMS, SignalQueue
+from caas_observability.setup.markers import Markers
+from caas_observability.setup.propagation import remote_context
+from caas_observability.setup.sampling import DecidedIds, Sampler
 
-ATTRIBUTES_MAX = 128
-EVENTS_MAX = 128
-LINKS_MAX = 128
-TEXT_MAX_CHARS = 8192
 EXCEPTION_MESSAGE_MAX_CHARS = 1024
-
-KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}  # OTLP numbers
-_SERVER = KINDS["server"]
-STATUS_UNSET, STATUS_OK, STATUS_ERROR = 0, 1, 2
 
 Attributes = Mapping[str, Any]
 
+_BITS_64 = (1 << 64) - 1
+_SAMPLED, _UNSAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED), trace.TraceFlags()
+
 
 class Recorder:
-    """Where this process's spans go.
+    """How this process records requests.
 
     Attributes:
-        queue: None while nothing is exported; then no trace is recorded and the caller's
-            context is passed on unchanged, as if this process were not there.
         sampler: Decides for roots, and for callers' traces.
+        tracer: Of the SDK; None while nothing is exported: then nothing is recorded, and the
+            caller's context is passed on unchanged, as if this process were not there.
+        ids: The tracer's id generator.
+        markers: Answers those who ask for an end marker.
     """
 
-    __slots__ = ("queue", "sampler")
+    __slots__ = ("ids", "markers", "sampler", "tracer")
 
-    def __init__(self, queue: SignalQueue | None = None, sampler: Sampler | None = None) -> None:
-        self.queue = queue
+    def __init__(
+        self,
+        sampler: Sampler | None = None,
+        tracer: trace.Tracer | None = None,
+        ids: DecidedIds | None = None,
+        markers: Markers | None = None,
+    ) -> None:
         self.sampler = sampler or Sampler()
+        self.tracer = tracer
+        self.ids = ids or DecidedIds()
+        self.markers = markers
 
 
 _recorder = Recorder()
@@ -56,51 +65,96 @@ def install(recorder: Recorder) -> Recorder:
     return replaced
 
 
-class Span(Scope):
-    """A span that nobody records: it carries ids, and ignores what it is told.
+class ServerSpan:
+    """The span of an incoming request, recorded or not, as the edge sees it.
 
-    A context manager; it becomes current when it starts and the one before it when it ends.
+    Current from its start to its end, which belong in one task. What it is told is ignored when
+    nothing is recorded.
+
+    Attributes:
+        span: The API's span.
+        recording: Whether what the span is told is kept.
+        sampled: Whether the trace is recorded, here or by those who took part before.
+        correlation_id: Of the request.
     """
 
-    __slots__ = ()
-    recording = False
+    __slots__ = ("_marks", "_token", "correlation_id", "recording", "sampled", "span")
+
+    def __init__(
+        self,
+        span: trace.Span,
+        within: Context,
+        correlation_id: str,
+        *,
+        sampled: bool,
+        marks: Markers | None = None,
+    ) -> None:
+        self.span = span
+        self.recording = span.is_recording()
+        self.sampled = sampled
+        self.correlation_id = correlation_id
+        self._marks = marks
+        self._token: Token[Context] | None = api.attach(trace.set_span_in_context(span, within))
 
     @property
-    def context(self) -> SpanContext:
-        """The part of the span that travels."""
-        return self
+    def trace_id(self) -> str:
+        """32 hex digits."""
+        return trace.format_trace_id(self.span.get_span_context().trace_id)
+
+    @property
+    def span_id(self) -> str:
+        """16 hex digits."""
+        return trace.format_span_id(self.span.get_span_context().span_id)
+
+    def traceparent(self) -> str:
+        """Write the context as a `traceparent` header value (also right for `traceresponse`)."""
+        own = self.span.get_span_context()
+        flags = "01" if self.sampled else "00"
+        return f"00-{own.trace_id:032x}-{own.span_id:016x}-{flags}"
 
     def set(self, key: str, value: Any) -> None:
         """Set one attribute; None is left out."""
+        if self.recording and value is not None:
+            self.span.set_attribute(key, value)
 
     def set_many(self, attributes: Attributes) -> None:
-        """Set several attributes."""
+        """Set several attributes at the price of one."""
+        if self.recording:
+            self.span.set_attributes(attributes)
 
-    def add_event(
-        self, name: str, attributes: Attributes | None = None, *, time_ns: int | None = None
-    ) -> None:
-        """Record that something happened, at *time_ns* (Unix) or now."""
-
-    def add_link(self, linked: SpanContext, attributes: Attributes | None = None) -> None:
-        """Refer to a span of another trace, such as the one an observer watches."""
+    def add_event(self, name: str, attributes: Attributes | None = None) -> None:
+        """Record that something happened."""
+        if self.recording:
+            self.span.add_event(name, dict(attributes or {}))
 
     def record_error(self, error: BaseException) -> None:
         """Mark the span as failed by *error*; its text is redacted."""
+        described = describe(error)
+        self.add_event("exception", described)
+        self.set_error(described["exception.message"], error_type=described["exception.type"])
 
     def set_error(self, description: str = "", *, error_type: str = "") -> None:
-        """Mark the span as failed without an exception, such as by a 5xx answer."""
-
-    def set_ok(self) -> None:
-        """Mark the span as successful against what an instrumentation may think."""
+        """Mark the span as failed, with or without an exception, such as by a 5xx answer."""
+        if self.recording:
+            self.span.set_status(trace.StatusCode.ERROR, description or None)
+            if error_type:
+                self.span.set_attribute("error.type", error_type)
 
     def update_name(self, name: str) -> None:
         """Rename the span, such as once the route is known."""
+        if self.recording:
+            self.span.update_name(name)
 
-    def end(self, end_ns: int | None = None) -> None:  # noqa: ARG002 - for those that record
+    def end(self) -> None:
         """End the span; a second call does nothing."""
-        if CURRENT.get() is self:
-            CURRENT.set(self.previous)
-        self.previous = None
+        token, self._token = self._token, None
+        if token is None:
+            return
+        api.detach(token)
+        if self.recording:
+            self.span.end()
+        if self._marks is not None:
+            self._marks.ask(self.span.get_span_context())
 
     def __enter__(self) -> Self:
         return self
@@ -123,247 +177,82 @@ def describe(error: BaseException) -> dict[str, str]:
     return {"exception.type": name, "exception.message": message}
 
 
-class _SilentSpan(Span):
-    """What a child of an unsampled span is: one shared object that never becomes current."""
-
-    __slots__ = ()
-
-    @property
-    def context(self) -> SpanContext:
-        return context.current() or self
-
-    def end(self, end_ns: int | None = None) -> None:
-        """Do nothing."""
-
-
-_SILENT = _SilentSpan("0" * 32, "0" * 16, False, None)  # noqa: FBT003
-
-
-class RecordingSpan(Span):
-    """A span that is kept; see `Span` for what the methods do.
-
-    Attributes:
-        dropped_attributes: How many attributes were over `ATTRIBUTES_MAX`.
-    """
-
-    __slots__ = (
-        "attributes", "dropped_attributes", "end_ns", "events", "flush", "kind", "links", "name",
-        "parent_span_id", "queue", "start_ns", "status", "status_message",
-    )  # fmt: skip
-    recording = True
-
-    def __init__(
-        self,
-        name: str,
-        kind: int,
-        trace_id: str,
-        parent_span_id: str,
-        queue: SignalQueue,
-        previous: Scope | None,
-        *,
-        tracestate: str = "",
-        attributes: dict[str, Any] | None = None,
-    ) -> None:
-        # Scope's own, written out: a call for it costs as much as all of these together.
-        self.trace_id = trace_id
-        self.span_id = context.new_span_id()
-        self.sampled = True
-        self.tracestate = tracestate
-        self.previous = previous
-        self.correlation_id = (
-            context.current_correlation_id() if previous is None else previous.correlation_id
-        )
-        self.name = name
-        self.kind = kind
-        self.parent_span_id = parent_span_id
-        self.queue = queue
-        self.attributes: dict[str, Any] = {} if attributes is None else attributes
-        self.dropped_attributes = 0
-        self.events: list[tuple[int, str, dict[str, Any]]] | None = None
-        self.links: list[tuple[SpanContext, dict[str, Any]]] | None = None
-        self.status = STATUS_UNSET
-        self.status_message = ""
-        self.flush = False
-        self.end_ns = 0
-        self.start_ns = time.time_ns()
-
-    def set(self, key: str, value: Any) -> None:
-        """Set one attribute, up to `ATTRIBUTES_MAX`; None is left out."""
-        if value is None:
-            return
-        attributes = self.attributes
-        if len(attributes) >= ATTRIBUTES_MAX and key not in attributes:
-            self.dropped_attributes += 1
-            return
-        if type(value) is str and len(value) > TEXT_MAX_CHARS:
-            value = value[:TEXT_MAX_CHARS]
-        attributes[key] = value
-
-    def set_many(self, attributes: Attributes) -> None:
-        """Set several attributes."""
-        for key, value in attributes.items():
-            self.set(key, value)
-
-    def add_event(
-        self, name: str, attributes: Attributes | None = None, *, time_ns: int | None = None
-    ) -> None:
-        """Record that something happened, up to `EVENTS_MAX`."""
-        if self.events is None:
-            self.events = []
-        if len(self.events) < EVENTS_MAX:
-            self.events.append((time_ns or time.time_ns(), name, dict(attributes or {})))
-
-    def add_link(self, linked: SpanContext, attributes: Attributes | None = None) -> None:
-        """Refer to a span of another trace, up to `LINKS_MAX`."""
-        if self.links is None:
-            self.links = []
-        if len(self.links) < LINKS_MAX:
-            self.links.append((linked, dict(attributes or {})))
-
-    def record_error(self, error: BaseException) -> None:
-        """Mark the span as failed by *error*; its text is redacted."""
-        described = describe(error)
-        self.add_event("exception", described)
-        self.set_error(described["exception.message"], error_type=described["exception.type"])
-
-    def set_error(self, description: str = "", *, error_type: str = "") -> None:
-        """Mark the span as failed without an exception."""
-        self.status = STATUS_ERROR
-        self.status_message = description
-        if error_type:
-            self.set("error.type", error_type)
-
-    def set_ok(self) -> None:
-        """Mark the span as successful."""
-        self.status = STATUS_OK
-        self.status_message = ""
-
-    def update_name(self, name: str) -> None:
-        """Rename the span."""
-        self.name = name
-
-    def end(self, end_ns: int | None = None) -> None:
-        """End the span and queue it; a second call does nothing."""
-        if self.end_ns:
-            return
-        self.end_ns = time.time_ns() if end_ns is None else end_ns
-        context.deactivate(self)
-        self.previous = None
-        queue = self.queue
-        if not self.flush:
-            queue.put(self)
-            return
-        # The reader of the marker learns here whether anything before it was lost.
-        self.set("caas.telemetry.dropped_spans", queue.dropped_spans)
-        self.set("caas.telemetry.dropped_logs", queue.dropped_logs)
-        queue.put(self, MARKER_RESERVE_ITEMS)
-        queue.wake()
-
-
-def start_span(
-    name: str,
-    *,
-    kind: str = "internal",
-    attributes: Attributes | None = None,
-    parent: SpanContext | None = None,
-    links: Iterable[SpanContext] = (),
-    activate: bool = True,
-) -> Span:
-    """Start a span below *parent* (default: the current one) and make it current.
-
-    Args:
-        name: Low cardinality: `POST`, `find users`, never an id.
-        kind: internal, server, client, producer or consumer.
-        attributes: By semantic convention.
-        parent: A context that came with a message; a local span may be given as well.
-        links: Spans of other traces this one has to do with.
-        activate: False for a span that others run beside, such as a long stream's.
-
-    Returns:
-        A span that records, or one that ignores everything when the trace is not sampled.
-    """
-    scope = context.current_scope()
-    origin: SpanContext | None = scope if parent is None else parent
-    if origin is scope and origin is not None and not isinstance(origin, RecordingSpan):
-        return _SILENT
-    span = span_below(origin, name, KINDS[kind])
-    if attributes:
-        span.set_many(attributes)
-    for linked in links:
-        span.add_link(linked)
-    return _activated(span) if activate else span
-
-
-def span_below(origin: SpanContext | None, name: str, kind: int) -> Span:
-    """Make a span below *origin*, a root without one, that is not current yet."""
-    scope, queue = context.current_scope(), _recorder.queue
-    if origin is None:
-        trace_id, span_id = context.new_ids()
-        if queue is None or not _recorder.sampler.root(trace_id):
-            return Span(trace_id, span_id, False, scope)  # noqa: FBT003
-        return RecordingSpan(name, kind, trace_id, "", queue, scope)
-    if queue is None or not origin.sampled:
-        return Span(origin.trace_id, origin.span_id, origin.sampled, scope, origin.tracestate)
-    return RecordingSpan(
-        name, kind, origin.trace_id, origin.span_id, queue, scope, tracestate=origin.tracestate
-    )
-
-
 def start_server_span(
     name: str,
     *,
+    correlation_id: str = "",
     traceparent: bytes | str | None = None,
     tracestate: bytes | str | None = None,
     attributes_lazy: Callable[[], dict[str, Any]] | None = None,
-) -> Span:
+) -> ServerSpan:
     """Start the span of an incoming request and make it current.
 
     Sampling is decided from the caller's flags, or from a fresh trace id, before any object is
-    made. A sampled request whose `tracestate` has the member `caas=flush` is an end marker:
-    everything queued is exported right after its span ended. Whoever calls may ask for either,
-    so both are bounded; see `caas_observability.setup.sampling`.
+    made. A sampled `traceparent` with the member `caas=flush` in its `tracestate` asks for end
+    markers, which follow right after the span ended. Whoever calls may ask for either, so both
+    are bounded; see `caas_observability.setup.sampling`.
 
     Args:
         name: `METHOD route`, or the method alone until the route is known.
+        correlation_id: Of the request; the log lines and calls made below it carry it.
         traceparent: The header; an invalid one is ignored and a new trace begins.
         tracestate: The header that belongs to it.
-        attributes_lazy: Called for a recording span only.
+        attributes_lazy: Called for a recorded span only.
     """
+    within = context.with_correlation_id(correlation_id)
+    parts = None if traceparent is None else context.split_traceparent(traceparent)
+    if parts is None:
+        return _start_root(name, within, correlation_id, attributes_lazy)
     recorder = _recorder
-    queue, sampler = recorder.queue, recorder.sampler
-    previous = CURRENT.get()
-    flush = False
-    remote = None if traceparent is None else context.split_traceparent(traceparent)
-    if remote is None:
-        trace_id, span_id = context.new_ids()
-        parent_span_id, state = "", ""
-        sampled = queue is not None and sampler.root(trace_id)
-    else:
-        trace_id, parent_span_id, sampled = remote
-        state = context.clean_tracestate(tracestate) if tracestate else ""
-        if queue is None:
-            # Not recorded here; it is in the log all the same, and in who is called next.
-            sampled = sampled and sampler.forced.take()
-            span = Span(trace_id, parent_span_id, sampled, previous, state)
-            CURRENT.set(span)
-            return span
-        if sampled and tracestate:
-            flush = context.asks_flush(tracestate) and sampler.flushes.take()
-        # Unsampled, the caller's span id stands: there will be no span to put in between.
-        sampled, span_id = flush or sampler.child(trace_id, sampled), parent_span_id
-    if queue is None or not sampled:
-        span = Span(trace_id, span_id, False, previous, state)  # noqa: FBT003
-        CURRENT.set(span)
-        return span
-    recording = RecordingSpan(
-        name, _SERVER, trace_id, parent_span_id, queue, previous,
-        tracestate=state,
-        attributes=None if attributes_lazy is None else attributes_lazy(),
-    )  # fmt: skip
-    recording.flush = flush
-    return _activated(recording)
+    sampler, tracer = recorder.sampler, recorder.tracer
+    trace_id, span_id, wanted = parts
+    if tracer is None:
+        # Not recorded here; it is in the log all the same, and in who is called next.
+        sampled = wanted and sampler.forced.take()
+        parent = remote_context(trace_id, span_id, sampled, tracestate)
+        return ServerSpan(trace.NonRecordingSpan(parent), within, correlation_id, sampled=sampled)
+    marks = None
+    if wanted and tracestate and context.asks_flush(tracestate) and sampler.flushes.take():
+        marks = recorder.markers
+    # Who asks for markers wants those, not itself: it takes nobody's share of what is recorded.
+    sampled = marks is None and sampler.child(trace_id, wanted)
+    # Unsampled, the caller's span id stands: there will be no span to put in between.
+    parent = remote_context(trace_id, span_id, sampled, tracestate)
+    if not sampled:
+        return ServerSpan(
+            trace.NonRecordingSpan(parent), within, correlation_id, sampled=False, marks=marks
+        )
+    span = tracer.start_span(
+        name,
+        trace.set_span_in_context(trace.NonRecordingSpan(parent), within),
+        trace.SpanKind.SERVER,
+        _attributes(correlation_id, attributes_lazy),
+    )
+    return ServerSpan(span, within, correlation_id, sampled=True, marks=marks)
 
 
-def _activated(span: Span) -> Span:
-    context.activate(span)
-    return span
+def _start_root(
+    name: str,
+    within: Context,
+    correlation_id: str,
+    attributes_lazy: Callable[[], dict[str, Any]] | None,
+) -> ServerSpan:
+    recorder = _recorder
+    number = random.getrandbits(192)
+    trace_id = number >> 64 or 1
+    if recorder.tracer is None or not recorder.sampler.root(trace_id):
+        unsampled = trace.SpanContext(trace_id, number & _BITS_64 or 1, False, _UNSAMPLED)  # noqa: FBT003
+        span: trace.Span = trace.NonRecordingSpan(unsampled)
+        return ServerSpan(span, within, correlation_id, sampled=False)
+    recorder.ids.decide(trace_id)
+    span = recorder.tracer.start_span(
+        name, within, trace.SpanKind.SERVER, _attributes(correlation_id, attributes_lazy)
+    )
+    return ServerSpan(span, within, correlation_id, sampled=True)
+
+
+def _attributes(correlation_id: str, lazily: Callable[[], dict[str, Any]] | None) -> dict[str, Any]:
+    attributes = {} if lazily is None else lazily()
+    if correlation_id:
+        attributes["correlation_id"] = correlation_id
+    return attributes

@@ -126,9 +126,14 @@ def tenant_check_removed() -> None:
 
 def log_without_trace() -> None:
     """Log records leave without the ids that join them to their request."""
-    context = part("caas_observability.setup.context")
+    record = part("opentelemetry._logs:LogRecord")
+    made = record.__init__
 
-    context.current_scope = lambda: None
+    def without_ids(self: Any, *args: Any, **kwargs: Any) -> None:
+        made(self, *args, **kwargs)
+        self.trace_id = self.span_id = 0
+
+    record.__init__ = without_ids
 
 
 def revocation_ignored() -> None:
@@ -182,7 +187,7 @@ def trace_lost() -> None:
     """The gateway does not hand its trace on."""
     client = part("caas.runtime.calls.client.client")
 
-    client._Call.add_context = lambda _self, _scope: None
+    client._Call.add_context = lambda _self: None
 
 
 def header_missing() -> None:

@@ -75,7 +75,7 @@ async def test_eight_side_by_side_own_exactly_their_own(
     assert (run.correlation.orphan_spans, run.correlation.foreign_spans) == (0, 2)  # the probes'
     assert run.correlation.attempts_with_trace == run.correlation.attempts == 40
     markers = run.correlation.spans - 122
-    assert (directory / "telemetry.jsonl").read_text().count('"traceId"') == 244 + markers
+    assert (directory / "telemetry.jsonl").read_text().count('"traceId"') == 244 + 2 * markers
 
 
 async def test_one_settle_round_serves_many_attempts(

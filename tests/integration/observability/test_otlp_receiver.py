@@ -14,6 +14,7 @@ from google.protobuf.json_format import Parse  # type: ignore[import-untyped]
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -226,6 +227,22 @@ async def test_one_connection_serves_many_requests_in_order(receiver: OtlpReceiv
     assert statuses == [200, 404, 200]
     assert expecting == [100, 200]
     assert [s.name for s in receiver.store.spans] == ["first", "chunked", "chunked", "x"]
+
+
+async def test_a_log_record_can_be_waited_for(receiver: OtlpReceiver) -> None:
+    """By its message: whoever waits gets it when it comes, or when it is there already."""
+    waiting = asyncio.ensure_future(receiver.wait_for_log(TRACE, "unknown_service", "marker"))
+    request = ExportLogsServiceRequest()
+    records = request.resource_logs.add().scope_logs.add().log_records
+    for message in ("other", "marker"):
+        records.add(trace_id=bytes.fromhex(TRACE)).body.string_value = message
+    await send(receiver, post("/v1/logs", request.SerializeToString()))
+
+    assert (await waiting).message == "marker"
+    again = await receiver.wait_for_log(TRACE, "unknown_service", "marker", timeout_s=0.0)
+    assert again is await waiting
+    with pytest.raises(TimeoutError):
+        await receiver.wait_for_log(TRACE, "other", "marker", timeout_s=0.0)
 
 
 async def test_a_full_store_says_how_much_it_rejected(receiver: OtlpReceiver) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -13,7 +14,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from caas.testing.patience import PATIENCE_S
 from caas_observability.receiver.server import OtlpReceiver
-from caas_observability.setup import context
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
@@ -36,7 +36,7 @@ asyncio.run(main())
 SERVICE = """
 import asyncio, os, signal
 import httptools
-from caas_observability.setup import metrics, process as setup, tracing
+from caas_observability.setup import metrics, process, tracing
 from caas_observability.setup.logs import get_logger
 
 log = get_logger("svc")
@@ -64,8 +64,7 @@ class Connection(asyncio.Protocol):
         self.transport.write(head + body)
 
 async def main():
-    telemetry = setup.configure("svc", "1", os.environ)
-    telemetry.start()
+    telemetry = process.configure("svc", "1", os.environ)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -101,6 +100,11 @@ async def process(
         await child.wait()
 
 
+def random_hex(bits: int) -> str:
+    """Return a random id."""
+    return f"{random.getrandbits(bits) or 1:0{bits // 4}x}"
+
+
 class Client:
     """One kept connection to the service."""
 
@@ -115,7 +119,7 @@ class Client:
     async def get(self, path: str = "/", headers: str = "") -> bytes:
         """Send a sampled request and return the body of its answer."""
         if not headers:
-            ids = f"{context.new_trace_id()}-{context.new_span_id()}"
+            ids = f"{random_hex(128)}-{random_hex(64)}"
             headers = f"traceparent: 00-{ids}-01\r\n"
         self.requests += 1
         self.writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
@@ -125,8 +129,8 @@ class Client:
 
     async def get_marked(self) -> str:
         """Send an end marker; return its trace."""
-        trace_id = context.new_trace_id()
-        parent = f"traceparent: 00-{trace_id}-{context.new_span_id()}-01\r\n"
+        trace_id = random_hex(128)
+        parent = f"traceparent: 00-{trace_id}-{random_hex(64)}-01\r\n"
         await self.get("/", f"{parent}tracestate: caas=flush\r\n")
         return trace_id
 
@@ -149,6 +153,7 @@ async def test_a_killed_receiver_costs_spans_and_never_requests(tmp_path: Path) 
             "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
             "OTEL_BSP_MAX_QUEUE_SIZE": str(QUEUE_ITEMS),
             "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "16",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "1000",
             "CAAS_LOG_LEVEL": "error",  # without the exporter's own lines, for the sum below
         }
         async with process(service_script, SERVICE, **options) as (_, port):
@@ -163,11 +168,11 @@ async def test_a_killed_receiver_costs_spans_and_never_requests(tmp_path: Path) 
 
             alone = await figures(client)
             assert alone["caas_telemetry_dropped"] > 0
-            assert alone["caas_telemetry_queue_items"] <= QUEUE_ITEMS
+            assert alone["caas_telemetry_queue_items"] <= 2 * QUEUE_ITEMS  # of either signal
 
             async with OtlpReceiver(port=int(endpoint.rpartition(":")[2])) as back:
                 marked = await back.wait_for_span(
-                    await client.get_marked(), "svc", timeout_s=PATIENCE_S
+                    await client.get_marked(), "svc", kind="internal", timeout_s=PATIENCE_S
                 )
                 lost = (
                     marked.attributes["caas.telemetry.dropped_spans"]
@@ -177,8 +182,9 @@ async def test_a_killed_receiver_costs_spans_and_never_requests(tmp_path: Path) 
                 # The receiver's answer may still be on its way to the exporter.
                 accounted = expected = -1.0
                 for _ in range(ATTEMPTS_MAX):
-                    # A span and a line each, and the page's own line.
-                    expected = 2 * client.requests + 1
+                    # A span and a line each, the page's own line; of the marker's request a
+                    # line, and its two markers.
+                    expected = 2 * client.requests + 1 + 1
                     accounted = sum((await figures(client)).values())
                     if accounted == expected:
                         break

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from caas.kernel.ids import new_id
 from caas.stack.servers.embedded import free_port
 from caas.testing.http.serving import container_command
 from caas_observability.receiver.server import OtlpReceiver
-from caas_observability.setup import context
 from caas_observability.setup.sampling import BURST_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
@@ -79,12 +79,12 @@ async def test_a_stranger_fills_neither_log_nor_receiver(
             assert answer.status == 200
             if answer.header("traceresponse").endswith("-01"):
                 granted.append(trace)
-        marker = context.new_trace_id()
+        marker = new_id().replace("-", "")
         await wire.get(
             "/health",
             f"Traceparent: 00-{marker}-{'1' * 16}-01\r\nTracestate: caas=flush\r\n".encode(),
         )
-        await receiver.wait_for_span(marker, "ping-service", timeout_s=WAIT_MAX_S)
+        await receiver.wait_for_span(marker, "ping-service", kind="internal", timeout_s=WAIT_MAX_S)
         figures = await wire.raw(b"GET /internal/metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await receiver.close()
 

@@ -18,7 +18,7 @@ from caas.runtime.http.problems import RefusalError
 from caas.runtime.identity.peers import PeerTrust
 from caas.testing.http.serving import serving
 from caas.testing.patience import PATIENCE_S
-from caas_observability.setup.tracing import Span
+from caas_observability.setup.tracing import start_server_span
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
@@ -36,6 +36,8 @@ async def store(redis_url: str) -> AsyncIterator[Redis]:
 def request(key: str, body: bytes = b"{}", **headers: str) -> FastRequest:
     """Make a request as the edge would."""
     fields = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+    with start_server_span("POST") as span:
+        pass
     scope = {
         "method": "POST", "path": "/items", "raw_path": b"/items", "query_string": b"",
         "headers": [], "client": ("127.0.0.1", 1), "scheme": "http",
@@ -44,7 +46,7 @@ def request(key: str, body: bytes = b"{}", **headers: str) -> FastRequest:
         scope,
         {**fields, b"idempotency-key": key.encode()},
         PeerTrust((), SECRET),
-        Span("0" * 32, "0" * 16, False, None),  # noqa: FBT003
+        span,
     )
     made.body = body
     return made

@@ -106,8 +106,7 @@ def test_the_document_names_every_operation_and_its_bodies() -> None:
 def request(headers: Headers, *, peer: str = PEER, scheme: str = "http") -> FastRequest:
     """Return a request as the edge makes it."""
     # Ended at once: an open span would be the current one of whatever test comes next.
-    with start_server_span("GET", traceparent=None, tracestate=None) as span:
-        span.correlation_id = "c"
+    with start_server_span("GET", correlation_id="c") as span:
         scope = {
             "method": "GET", "path": "/", "raw_path": b"/", "query_string": b"",
             "headers": headers, "client": (peer, 1), "scheme": scheme,

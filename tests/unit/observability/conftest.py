@@ -3,27 +3,25 @@
 from collections.abc import Iterator
 
 import pytest
+from opentelemetry import context as api
 
-from caas_observability.setup import context, tracing
-from caas_observability.setup.signals import SignalQueue
-from caas_observability.setup.tracing import Recorder
+from caas.testing.recorded import Recorded, recording
+from caas_observability.setup import context
 
 
 @pytest.fixture(autouse=True)
 def no_scope() -> Iterator[None]:
     """Begin and end outside every span."""
-    assert context.current() is None
+    assert not context.current_span_context().is_valid
+    before = api.get_current()
     yield
-    leaked = context.current_scope()
-    if leaked is not None:
-        context.deactivate(leaked)
-    assert leaked is None
+    leaked = context.current_span_context()
+    api.attach(before)
+    assert not leaked.is_valid
 
 
 @pytest.fixture
-def queue() -> Iterator[SignalQueue]:
-    """Record every trace into this queue."""
-    recorded = SignalQueue()
-    replaced = tracing.install(Recorder(recorded))
-    yield recorded
-    tracing.install(replaced)
+def recorded() -> Iterator[Recorded]:
+    """Record every trace and log line in memory."""
+    with recording() as found:
+        yield found

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 import structlog
+from opentelemetry._logs import SeverityNumber
 
-from caas_observability.setup import context, log_lines, logs
+from caas.testing.recorded import Recorded
+from caas_observability.setup import cleaning, log_lines, logs
 from caas_observability.setup.logs import Sink, get_logger
-from caas_observability.setup.signals import LogItem, SignalQueue
 from caas_observability.setup.tracing import start_server_span
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -62,8 +63,8 @@ def test_a_line_has_the_agreed_members(stream: Stream) -> None:
 
 def test_a_line_inside_a_span_carries_its_ids(stream: Stream) -> None:
     """Also when the trace is not sampled: the line can still be found by trace."""
-    with start_server_span("GET", traceparent=SAMPLED.replace("-01", "-00")) as span:
-        context.set_correlation_id("corr-1")
+    unsampled = SAMPLED.replace("-01", "-00")
+    with start_server_span("GET", correlation_id="corr-1", traceparent=unsampled) as span:
         get_logger("x").warning("slow")
 
     assert stream.last["trace_id"] == TRACE
@@ -135,7 +136,7 @@ def test_long_and_many_fields_are_bounded(stream: Stream) -> None:
     """A line can't grow with what a client sends."""
     get_logger("x").info("e" * 20_000, **{f"k{n}": "v" * 20_000 for n in range(200)})
 
-    assert len(stream.raw[0]) < (logs.FIELDS_MAX + 1) * (logs.TEXT_MAX_CHARS + 20)
+    assert len(stream.raw[0]) < (logs.FIELDS_MAX + 1) * (cleaning.TEXT_MAX_CHARS + 20)
     assert len(stream.last) <= logs.FIELDS_MAX + 5
 
 
@@ -216,22 +217,33 @@ def test_structlog_s_own_loggers_write_the_same_lines(stream: Stream) -> None:
     assert stream.last["password"] == "[redacted]"
 
 
-def test_each_line_is_an_otlp_record_too() -> None:
-    """With or without a trace, in the order it was written."""
-    queue = SignalQueue()
-    replaced = logs.install(Sink("svc", queue=queue, write=lambda _line: None))
-    try:
-        get_logger("x").error("outside", a=1)
-        with start_server_span("GET", traceparent=SAMPLED) as span:
-            get_logger("x").info("inside", token="hunter22")
-    finally:
-        logs.install(replaced)
+def test_each_line_is_an_otlp_record_too(stream: Stream, recorded: Recorded) -> None:
+    """With or without a trace, in the order it was written; nothing of the line's own members."""
+    get_logger("x").error("outside", a=1)
+    with start_server_span("GET", correlation_id="corr-1", traceparent=SAMPLED) as span:
+        get_logger("x").info("inside", token="hunter22")
 
-    outside, inside = queue.take(2)
-    assert isinstance(outside, LogItem)
-    assert (outside.severity, outside.severity_text, outside.trace_id) == (17, "ERROR", "")
-    assert (inside.trace_id, inside.span_id) == (TRACE, span.span_id)
-    assert inside.attributes == {"token": "[redacted]"}
+    outside, inside = recorded.logs
+    assert (outside.severity_number, outside.body) == (SeverityNumber.ERROR, "outside")
+    assert outside.trace_id == 0
+    assert outside.attributes == {"a": 1}
+    assert (inside.trace_id, inside.span_id) == (int(TRACE, 16), int(span.span_id, 16))
+    assert inside.attributes == {"token": "[redacted]", "correlation_id": "corr-1"}
+    assert len(stream.raw) == 2
+
+
+def test_a_library_that_logs_through_the_api_is_redacted(recorded: Recorded) -> None:
+    """Its records never pass our loggers."""
+    with start_server_span("GET", correlation_id="corr-1", traceparent=SAMPLED):
+        recorded.loggers.get_logger("lib").emit(
+            body="token=hunter22", attributes={"password": "hunter22", "n": {"jwt": "hunter22"}}
+        )
+
+    (record,) = recorded.logs
+    assert record.body == "token=[redacted]"
+    assert record.attributes == {
+        "password": "[redacted]", "n": {"jwt": "[redacted]"}, "correlation_id": "corr-1",
+    }  # fmt: skip
 
 
 def test_a_captured_or_closed_stdout_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,12 @@
 """OTEL_TRACES_SAMPLER."""
 
-import pytest
+import random
 
-from caas_observability.setup import context
+import pytest
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.trace import SpanKind
+
 from caas_observability.setup.sampling import (
     BURST_S,
     FORCED_PER_S,
@@ -30,9 +34,9 @@ def test_samplers_of_the_specification(
 ) -> None:
     """Each decides for roots and for callers' traces as the table says."""
     sampler = sampler_from_env({"OTEL_TRACES_SAMPLER": name})
-    trace_id = context.new_trace_id()
+    trace_id = f"{random.getrandbits(128):032x}"
 
-    assert sampler.root(trace_id) is root
+    assert sampler.root(int(trace_id, 16)) is root
     assert sampler.child(trace_id, True) is child_of_sampled  # noqa: FBT003
     assert sampler.child(trace_id, False) is child_of_unsampled  # noqa: FBT003
 
@@ -42,9 +46,13 @@ def test_a_ratio_is_decided_by_the_trace_id() -> None:
     sampler = sampler_from_env(
         {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.25"}
     )
-    ids = [f"{n * 0x9E3779B97F4A7C15 % (1 << 64):032x}" for n in range(1, 4001)]
+    ids = [n * 0x9E3779B97F4A7C15 % (1 << 64) for n in range(1, 4001)]
 
     assert 900 < sum(map(sampler.root, ids)) < 1100
+    sdk = sampler.for_provider()
+    for trace_id in ids:
+        decided = sdk.should_sample(Context(), trace_id, "GET", SpanKind.SERVER)
+        assert (decided.decision is Decision.RECORD_AND_SAMPLE) is sampler.root(trace_id)
     assert Sampler(ratio=0.25).root(ids[0]) == sampler.root(ids[0])
 
 
@@ -95,7 +103,7 @@ def test_nothing_is_refused_where_everything_is_recorded_anyway() -> None:
     """Such a sampler is the operator's wish, not a caller's."""
     sampler = Sampler(forced_per_s=1)
 
-    assert all(sampler.child(context.new_trace_id(), True) for _ in range(1000))  # noqa: FBT003
+    assert all(sampler.child(f"{random.getrandbits(128):032x}", True) for _ in range(1000))  # noqa: FBT003
     assert sampler.refused() == {"forced": 0, "flush": 0}
 
 
@@ -103,7 +111,7 @@ def test_the_limit_is_read_from_the_environment() -> None:
     """A word there stops the start; zero lets no caller force anything."""
     environ = {"OTEL_TRACES_SAMPLER": "parentbased_always_off", "CAAS_TRACE_FORCED_PER_S": "0"}
 
-    assert not sampler_from_env(environ).child(context.new_trace_id(), True)  # noqa: FBT003
+    assert not sampler_from_env(environ).child(f"{random.getrandbits(128):032x}", True)  # noqa: FBT003
     assert sampler_from_env({}).forced.per_s == FORCED_PER_S
     for wrong in ("many", "-1", "1.5"):
         with pytest.raises(ValueError, match="CAAS_TRACE_FORCED_PER_S"):

@@ -1,5 +1,6 @@
 """What the environment's variables do."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import pytest
 from opentelemetry import propagate, trace
 
+from caas.testing.patience import PATIENCE_S
 from caas_observability.setup import logs, tracing
 from caas_observability.setup import process as setup
 from caas_observability.setup.logs import Sink
-from caas_observability.setup.process import configure
+from caas_observability.setup.process import Telemetry, configure
 from caas_observability.setup.tracing import Recorder
 
 
@@ -22,13 +24,25 @@ def fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(logs, "configure_structlog", lambda: None)
     monkeypatch.setattr(trace, "set_tracer_provider", lambda _provider: None)
     monkeypatch.setattr(propagate, "set_global_textmap", lambda _propagator: None)
+    monkeypatch.setattr(setup, "SHUTDOWN_MAX_S", PATIENCE_S)
+    monkeypatch.setattr(setup, "set_logger_provider", lambda _provider: None)
     recorder, sink = tracing.install(Recorder()), logs.install(Sink())
     yield
+    logs.export_to(None)
     tracing.install(recorder)
     logs.install(sink)
 
 
-ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+# A receiver that isn't there, and a millisecond to find out.
+ENDPOINT = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+}  # fmt: skip
+NEVER = {"OTEL_BSP_SCHEDULE_DELAY": "3600000"}
+
+
+def stop(telemetry: Telemetry) -> None:
+    """End the exporting threads: none may draw random numbers while another test runs."""
+    asyncio.run(telemetry.shutdown())
 
 
 @pytest.mark.parametrize(
@@ -41,19 +55,22 @@ def test_without_an_endpoint_nothing_is_recorded(environ: dict[str, str]) -> Non
     with tracing.start_server_span("GET") as span:
         assert not span.recording
 
-    assert telemetry.exporter is None
-    assert telemetry.queue is None
+    assert telemetry.tracers is None
+    assert telemetry.loggers is None
 
 
-def test_with_an_endpoint_everything_shares_one_queue() -> None:
-    """Order across signals depends on it."""
-    telemetry = configure("svc", "1.0", {**ENDPOINT, "OTEL_BSP_MAX_QUEUE_SIZE": "7"})
-    with tracing.start_server_span("GET"):
-        logs.get_logger("x").info("hello")
+def test_with_an_endpoint_both_signals_wait_for_export() -> None:
+    """In a queue each, whose bound the specification's variable sets."""
+    telemetry = configure("svc", "1.0", {**ENDPOINT, **NEVER, "OTEL_BSP_MAX_QUEUE_SIZE": "7"})
+    for _ in range(9):
+        with tracing.start_server_span("GET"):
+            logs.get_logger("x").info("hello")
+    stop(telemetry)
 
-    assert telemetry.queue is not None
-    assert telemetry.queue.max_items == 7
-    assert len(telemetry.queue) == 2
+    for delivery in telemetry.deliveries:
+        assert delivery.max_items == 7
+        assert delivery.waiting + delivery.dropped == 9
+        assert delivery.dropped >= 2
 
 
 def test_a_second_call_in_a_process_changes_nothing() -> None:
@@ -88,6 +105,7 @@ def test_the_resource_names_the_process(monkeypatch: pytest.MonkeyPatch) -> None
     [
         {"OTEL_TRACES_SAMPLER": "sometimes"},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "receiver:4318"},
+        {**ENDPOINT, "OTEL_EXPORTER_OTLP_COMPRESSION": "lzma"},
         {**ENDPOINT, "OTEL_BSP_SCHEDULE_DELAY": "soon"},
         {**ENDPOINT, "OTEL_BSP_MAX_QUEUE_SIZE": "0"},
         {**ENDPOINT, "OTEL_EXPORTER_OTLP_HEADERS": "no-sign"},

@@ -13,7 +13,7 @@ from caas.runtime.calls.client import (
     UpstreamProtocolError,
 )
 from caas.testing.patience import PATIENCE_S
-from caas_observability.setup import context
+from caas_observability.setup.tracing import start_server_span
 
 pytestmark = pytest.mark.anyio
 
@@ -248,15 +248,13 @@ async def test_context_and_what_is_left_of_the_time_travel_along(scripted: Any) 
         await peer.send(OK)
 
     client = await scripted.play(script)
-    scope = context.Scope("a" * 32, "b" * 16, False, None, "vendor=1")  # noqa: FBT003
-    context.activate(scope)
-    context.set_correlation_id("corr-1")
-    try:
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-00"
+    with start_server_span(
+        "GET", correlation_id="corr-1", traceparent=traceparent, tracestate="vendor=1"
+    ):
         await client.fetch(b"GET", b"/", timeout_s=PATIENCE_S)
-    finally:
-        context.deactivate(scope)
 
-    assert seen["traceparent"] == f"00-{'a' * 32}-{'b' * 16}-00"
+    assert seen["traceparent"] == traceparent
     assert seen["tracestate"] == "vendor=1"
     assert seen["x-correlation-id"] == "corr-1"
     assert 0 < int(seen["x-caas-deadline-ms"]) <= PATIENCE_S * 1000

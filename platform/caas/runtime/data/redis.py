@@ -16,14 +16,15 @@ from typing import Any, TypeVar, cast
 
 import redis.asyncio
 import redis.exceptions
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from caas.runtime.time_limit import TimeLimit
-from caas_observability.setup.context import current_scope
-from caas_observability.setup.tracing import start_span
+from caas_observability.setup.drivers import instrument_redis
 
 CONNECT_MAX_S = 2.0
 SOCKET_MAX_S = 5.0
@@ -37,66 +38,37 @@ T = TypeVar("T")
 
 
 class Redis(redis.asyncio.Redis):
-    """`redis.asyncio.Redis` that bounds each command, and records it as a client span.
-
-    Only commands of recorded requests are recorded, and none lasts over `COMMAND_MAX_S`.
-
-    Arguments never reach a span: they hold keys, tokens and passwords.
-    """
+    """`redis.asyncio.Redis` that bounds each command by `COMMAND_MAX_S`."""
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Run one command; raise the driver's `TimeoutError` after `COMMAND_MAX_S`."""
-        scope = current_scope()
-        if scope is None or not scope.sampled:
-            return await bounded(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
-        command = str(args[0])
-        with start_span(command, kind="client") as span:
-            if span.recording:
-                span.set_many(span_attributes(self.connection_pool, command))
-            return await bounded(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
+        return await bounded(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
 
-    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "TracedPipeline":  # noqa: FBT001, FBT002 - the driver's own signature
-        """Return a pipeline that records one span for all its commands."""
-        return TracedPipeline(
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "BoundedPipeline":  # noqa: FBT001, FBT002 - the driver's own signature
+        """Return a pipeline whose commands share one bound."""
+        return BoundedPipeline(
             self.connection_pool, self.response_callbacks, transaction, shard_hint
         )
 
 
-class TracedPipeline(Pipeline):
-    """A pipeline that is one client span."""
+class BoundedPipeline(Pipeline):
+    """A pipeline that is bounded as one command."""
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002 - the driver's own signature
         """Send everything queued; return the answers in order."""
-        scope = current_scope()
-        if scope is None or not scope.sampled:
-            return await bounded(super().execute(raise_on_error))
-        name = "MULTI" if self.is_transaction else "PIPELINE"
-        with start_span(name, kind="client") as span:
-            if span.recording:
-                span.set_many(span_attributes(self.connection_pool, name))
-                span.set("db.operation.batch.size", len(self.command_stack))
-            return await bounded(super().execute(raise_on_error))
+        return await bounded(super().execute(raise_on_error))
 
 
 async def bounded(answer: Awaitable[T]) -> T:
     """Return the answer; raise the driver's `TimeoutError` after `COMMAND_MAX_S`."""
     try:
         async with TimeLimit(COMMAND_MAX_S):
-            return await answer
+            if trace.get_current_span().is_recording():
+                return await answer
+            with suppress_instrumentation():  # no span that nobody records
+                return await answer
     except TimeoutError:
         raise redis.exceptions.TimeoutError("no answer in time") from None
-
-
-def span_attributes(pool: Any, command: str) -> dict[str, Any]:
-    """Describe a command by the database semantic conventions."""
-    where = pool.connection_kwargs
-    return {
-        "db.system.name": "redis",
-        "db.operation.name": command,
-        "db.namespace": str(where.get("db", 0)),
-        "server.address": where.get("host", where.get("path", "")),
-        "server.port": where.get("port"),
-    }
 
 
 def open_redis(url: str, *, client_name: str, decode_responses: bool = False) -> Redis:
@@ -109,6 +81,7 @@ def open_redis(url: str, *, client_name: str, decode_responses: bool = False) ->
         client_name: Shown by CLIENT LIST.
         decode_responses: Whether answers are text; bytes are faster.
     """
+    instrument_redis()
     client = Redis.from_url(
         url,
         client_name=client_name,

@@ -150,7 +150,6 @@ def _running(
     @asynccontextmanager
     async def run(app: Litestar) -> AsyncIterator[None]:
         telemetry = configure(spec.name, version, environ)
-        telemetry.start()
         try:
             async with lifespan(app) as running:
                 install(running)

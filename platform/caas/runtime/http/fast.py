@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Any
 
 from caas.runtime.identity.peers import PeerTrust
-from caas_observability.setup.tracing import Span
+from caas_observability.setup.tracing import ServerSpan
 
 Headers = list[tuple[bytes, bytes]]
 Stream = Callable[[], AsyncIterator[bytes]]
@@ -43,7 +43,11 @@ class FastRequest:
     )  # fmt: skip
 
     def __init__(
-        self, scope: Mapping[str, Any], fields: dict[bytes, bytes], trust: PeerTrust, span: Span
+        self,
+        scope: Mapping[str, Any],
+        fields: dict[bytes, bytes],
+        trust: PeerTrust,
+        span: ServerSpan,
     ) -> None:
         """Read the ASGI *scope*; *fields* are its headers by name."""
         method: str = scope["method"]

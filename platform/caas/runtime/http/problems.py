@@ -28,7 +28,7 @@ from caas.kernel.errors import (
 from caas.runtime.data.outages import outage_of, unavailable
 from caas.runtime.failures import describe_failure
 from caas_observability.setup.logs import get_logger
-from caas_observability.setup.tracing import Span
+from caas_observability.setup.tracing import ServerSpan
 
 Style = Literal["service", "gateway"]
 Fields = tuple[tuple[bytes, bytes], ...]
@@ -154,7 +154,7 @@ def problem_of(error: Exception) -> Problem:
     return Problem(status=500, code="internal", detail="Internal server error")
 
 
-def record_problem(error: Exception, problem: Problem, span: Span | None) -> None:
+def record_problem(error: Exception, problem: Problem, span: ServerSpan | None) -> None:
     """Log and trace what operators must see: every 5xx, with the exception behind it."""
     if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from opentelemetry import trace
 
 from caas.kernel.errors import InvalidInputError
 from caas.runtime.calls.client.connection import Connection
@@ -16,7 +17,7 @@ from caas.runtime.calls.client.head import IDEMPOTENT_METHODS, Headers, encode_h
 from caas.runtime.calls.client.limits import ClientLimits
 from caas.runtime.calls.client.pool import Pool
 from caas.runtime.calls.client.response import ClientResponse
-from caas_observability.setup import context, tracing
+from caas_observability.setup import propagation
 
 Body = bytes | AsyncIterable[bytes] | None
 
@@ -24,6 +25,8 @@ _ATTEMPTS_MAX = 2
 _BODY_METHODS = frozenset({b"POST", b"PUT", b"PATCH"})
 _PORTS = {"http": 80, "https": 443}
 _SERVER_ERROR = 500
+
+_tracer = trace.get_tracer("caas.runtime.calls")
 
 
 class ShortBodyError(InvalidInputError):
@@ -98,17 +101,18 @@ class HttpClient:
         call = _Call(method, target, list(map(b": ".join, headers)), body, content_length)
         call.timeout_s = self.limits.total_s if timeout_s is None else timeout_s
         call.endless = endless
-        scope = context.current_scope()
-        if scope is None or not scope.sampled:
-            return await self._send(call, scope)
+        if not trace.get_current_span().is_recording():
+            return await self._send(call)
         verb = method.decode("ascii")
         name = f"{verb} {route}" if route else verb
-        with tracing.start_span(name, kind="client", attributes=self._span_attributes) as span:
-            span.set("http.request.method", verb)
-            response = await self._send(call, context.current_scope())
-            span.set("http.response.status_code", response.status)
+        attributes = {**self._span_attributes, "http.request.method": verb}
+        with _tracer.start_as_current_span(
+            name, kind=trace.SpanKind.CLIENT, attributes=attributes
+        ) as span:
+            response = await self._send(call)
+            span.set_attribute("http.response.status_code", response.status)
             if response.status >= _SERVER_ERROR:
-                span.set("error.type", str(response.status))
+                span.set_attribute("error.type", str(response.status))
             return response
 
     async def fetch(
@@ -135,9 +139,9 @@ class HttpClient:
 
     # --- one request ------------------------------------------------------------------------
 
-    async def _send(self, call: "_Call", scope: context.Scope | None) -> ClientResponse:
+    async def _send(self, call: "_Call") -> ClientResponse:
         call.add_framing()
-        call.add_context(scope)
+        call.add_context()
         pool = self.pool
         loop = asyncio.get_running_loop()
         due = math.inf if call.timeout_s is None else loop.time() + call.timeout_s
@@ -230,15 +234,11 @@ class _Call:
         elif self.body or self.method in _BODY_METHODS:
             self.lines.append(b"content-length: %d" % len(self.body))
 
-    def add_context(self, scope: context.Scope | None) -> None:
+    def add_context(self) -> None:
         """Pass trace and correlation on."""
-        if scope is None:
-            return
-        self.lines.append(b"traceparent: " + scope.traceparent().encode("ascii"))
-        if scope.tracestate:
-            self.lines.append(b"tracestate: " + scope.tracestate.encode("ascii"))
-        if scope.correlation_id:
-            self.lines.append(b"x-correlation-id: " + scope.correlation_id.encode("ascii"))
+        carrier: dict[str, str] = {}
+        propagation.inject(carrier)
+        self.lines += [f"{name}: {value}".encode("ascii") for name, value in carrier.items()]
 
     def encode(self, host: bytes, left_s: float) -> bytes:
         """Return the head, and the body when it is at hand."""

@@ -138,15 +138,15 @@ class Edge:
         http: Any = scope
         fields: dict[bytes, bytes] = dict(http["headers"])
         verb: str = http["method"]
+        given = fields.get(b"x-correlation-id")
+        correlation = self._correlation
         span = start_server_span(
             verb,
+            correlation_id=(given and correlation.accept(given)) or correlation.fresh(),
             traceparent=fields.get(b"traceparent"),
             tracestate=fields.get(b"tracestate"),
             attributes_lazy=lambda: describe_connection(http),
         )
-        given = fields.get(b"x-correlation-id")
-        correlation = self._correlation
-        span.correlation_id = (given and correlation.accept(given)) or correlation.fresh()
         request = FastRequest(http, fields, self._options.trust, span)
         reply = Reply(send, span, head=verb == "HEAD")
         if b"origin" in fields:

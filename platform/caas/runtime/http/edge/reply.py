@@ -9,7 +9,7 @@ from caas.runtime.http.edge.headers import merge
 from caas.runtime.http.edge.patience import Patience
 from caas.runtime.http.fast import FastResponse
 from caas.runtime.http.problems import Problem, Style
-from caas_observability.setup.tracing import Span
+from caas_observability.setup.tracing import ServerSpan
 
 _NO_CONTENT_MAX = 199  # informational; these, 204 and 304 have no body (RFC 9110, section 6.4.1)
 _BODILESS = frozenset({204, 304})
@@ -33,7 +33,7 @@ class Reply:
 
     __slots__ = ("_head", "_left", "_send", "_span", "complete", "headers", "status")
 
-    def __init__(self, send: Send, span: Span, *, head: bool) -> None:
+    def __init__(self, send: Send, span: ServerSpan, *, head: bool) -> None:
         """Answer by *send*; a *head* request gets no body."""
         self._send = send
         self._left: int | None = None  # bytes that the body still owes its declared length

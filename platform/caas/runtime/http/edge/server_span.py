@@ -4,7 +4,7 @@ from typing import Any
 
 from caas.kernel.ids import is_id
 from caas.runtime.http.fast import FastRequest
-from caas_observability.setup.tracing import Span
+from caas_observability.setup.tracing import ServerSpan
 
 _SERVER_ERROR = 500
 _VERSIONS = {"1": "1.0"}  # granian's name -> the convention's
@@ -46,14 +46,14 @@ def shown_path(route: str, path: str) -> str:
     return "/".join(shown)
 
 
-def describe_answer(span: Span, verb: str, request: FastRequest, status: int) -> None:
+def describe_answer(span: ServerSpan, verb: str, request: FastRequest, status: int) -> None:
     """Name the span by its route and note how the request ended."""
     route = request.route
+    attributes: dict[str, Any] = {"http.response.status_code": status}
     if route:
         # Not without: a path that no route has is a text of the client's choice, too.
-        span.set("url.path", shown_path(route, request.path))
+        attributes |= {"url.path": shown_path(route, request.path), "http.route": route}
         span.update_name(f"{verb} {route}")
-        span.set("http.route", route)
-    span.set("http.response.status_code", status)
+    span.set_many(attributes)
     if status >= _SERVER_ERROR:
         span.set_error(error_type=str(status))
