@@ -45,12 +45,14 @@ class Environment:
         secrets: What the target trusts its own services by, by environment variable.
         context: What the suite's cases are given.
         telemetry: None when none is received.
+        replicas: Where the other instances of a service listen, where there are some.
     """
 
     endpoints: dict[str, Endpoint]
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     context: type["CaseContext"] = field(default_factory=lambda: CaseContext)
     telemetry: RecordedTelemetry | None = None
+    replicas: Mapping[str, Sequence[Endpoint]] = field(default_factory=dict)
 
     def endpoint(self, service: str) -> Endpoint:
         """Return where *service* listens.
@@ -62,6 +64,15 @@ class Environment:
         if found is None:
             raise EnvironmentBrokenError(f"the target has no URL for {service}")
         return found
+
+    def instances(self, service: str) -> tuple[Endpoint, ...]:
+        """Return where each instance of *service* listens; the first is `endpoint`'s."""
+        return (self.endpoint(service), *self.replicas.get(service, ()))
+
+    @property
+    def every_endpoint(self) -> tuple[Endpoint, ...]:
+        """Every instance of every service."""
+        return tuple(e for service in self.endpoints for e in self.instances(service))
 
 
 @dataclass(slots=True)
@@ -106,13 +117,12 @@ class CaseContext:
     # -- the platform -----------------------------------------------------------------------
 
     def service(self, name: str) -> ServiceClient:
-        """Return the client of a service by its `service.name`."""
-        client = self._clients.get(name)
-        if client is None:
-            endpoint = self._environment.endpoint(name)
-            client = ServiceClient(self.wire, endpoint, self._record_unanswered)
-            self._clients[name] = client
-        return client
+        """Return the client of a service's first instance by its `service.name`."""
+        return self._client(self._environment.endpoint(name))
+
+    def instances(self, name: str) -> tuple[ServiceClient, ...]:
+        """Return a client of each instance of a service; the first is `service`'s."""
+        return tuple(self._client(endpoint) for endpoint in self._environment.instances(name))
 
     def has_service(self, name: str) -> bool:
         """Tell whether the target runs *name*; for cases that walk all services."""
@@ -290,6 +300,13 @@ class CaseContext:
             self._record_unanswered(broken)
         self.wire.close()
         self._ended = True
+
+    def _client(self, endpoint: Endpoint) -> ServiceClient:
+        client = self._clients.get(endpoint.url)
+        if client is None:
+            client = ServiceClient(self.wire, endpoint, self._record_unanswered)
+            self._clients[endpoint.url] = client
+        return client
 
     def redactor(self) -> Redactor:
         """Return a redactor that knows every secret of this attempt so far."""

@@ -8,7 +8,7 @@ here, or they say how much of it was lost. One round serves every attempt that e
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from time import perf_counter
 from typing import Any
@@ -36,7 +36,7 @@ class TelemetryCollector:
 
     Attributes:
         wait_ms: How long each settled attempt waited, in milliseconds.
-        lost: Records that a service says it dropped, by service.
+        lost: Records that an instance says it dropped, by its URL.
         marker_traces: Trace ids of the markers, which belong to no attempt.
     """
 
@@ -47,7 +47,7 @@ class TelemetryCollector:
         self.wait_ms: list[float] = []
         self.lost: dict[str, int] = {}
         self.marker_traces: set[str] = set()
-        self._endpoints: Mapping[str, Endpoint] = {}
+        self._endpoints: Sequence[Endpoint] = ()
         self._connections: dict[str, Connection] = {}
         self._waiting: list[asyncio.Future[list[str]]] = []
         self._rounds: asyncio.Task[None] | None = None
@@ -68,8 +68,8 @@ class TelemetryCollector:
         except OSError as error:
             raise TargetError(f"can't receive telemetry: {error}: choose --otlp-listen") from error
 
-    def watch(self, endpoints: Mapping[str, Endpoint]) -> None:
-        """Send markers to these services."""
+    def watch(self, endpoints: Sequence[Endpoint]) -> None:
+        """Send markers to these instances of services."""
         self._endpoints = endpoints
 
     async def close(self) -> None:
@@ -119,9 +119,9 @@ class TelemetryCollector:
     async def _run_rounds(self) -> None:
         while self._waiting:
             served, self._waiting = self._waiting, []
-            silent: list[str] = list(self._endpoints)
+            silent: list[str] = [endpoint.service for endpoint in self._endpoints]
             try:
-                answers = await asyncio.gather(*map(self._mark, self._endpoints.values()))
+                answers = await asyncio.gather(*map(self._mark, self._endpoints))
                 silent = [service for service in answers if service]
             finally:
                 for future in served:
@@ -146,7 +146,7 @@ class TelemetryCollector:
                 )
         except (TimeoutError, EnvironmentBrokenError):
             return endpoint.service
-        self._note_lost(span)
+        self._note_lost(endpoint.url, span)
         return ""
 
     async def _send_marker(self, endpoint: Endpoint, trace_id: str) -> None:
@@ -155,17 +155,17 @@ class TelemetryCollector:
             f"host: {endpoint.host_header}\r\n"
             f"traceparent: 00-{trace_id}-{secrets.token_hex(8)}-01\r\ntracestate: {FLUSH}\r\n\r\n"
         ).encode("latin-1")
-        kept = self._connections.pop(endpoint.service, None)
+        kept = self._connections.pop(endpoint.url, None)
         if kept is not None and kept.open and await _answered(kept, message, endpoint):
-            self._connections[endpoint.service] = kept
+            self._connections[endpoint.url] = kept
             return
-        fresh = self._connections[endpoint.service] = await connect(endpoint.origin)
+        fresh = self._connections[endpoint.url] = await connect(endpoint.origin)
         await _answered(fresh, message, endpoint)
 
-    def _note_lost(self, span: ReceivedSpan) -> None:
+    def _note_lost(self, instance: str, span: ReceivedSpan) -> None:
         lost = sum(int(_number(span.attributes.get(key))) for key in LOST_KEYS)
         if lost:
-            self.lost[span.service] = lost
+            self.lost[instance] = lost
 
 
 async def _answered(connection: Connection, message: bytes, endpoint: Endpoint) -> bool:

@@ -30,11 +30,18 @@ PROBE_TIMEOUT_S = 15.0
 
 class _Service(msgspec.Struct):
     url: str
+    service: str = ""
     restarts: int = 0
+    pid: int = 0
+
+
+class _Server(msgspec.Struct):
+    pid: int = 0
 
 
 class _Stack(msgspec.Struct):
     services: dict[str, _Service]
+    servers: dict[str, _Server] = {}
     profile: str = ""
     otlp_endpoint: str | None = None
     secrets_file: str = ""
@@ -42,13 +49,19 @@ class _Stack(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class FoundTarget:
-    """A platform's whereabouts, not yet tried."""
+    """A platform's whereabouts, not yet tried.
+
+    Attributes:
+        urls: Of each service's first instance, by `service.name`.
+        further: Of its other instances, where there are some.
+    """
 
     urls: Mapping[str, str]
     description: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     otlp_endpoint: str | None = None
     stack_file: Path | None = None
+    further: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def restarts(self) -> dict[str, int]:
         """Return how often each service was restarted so far, as far as that is known."""
@@ -75,9 +88,13 @@ class FoundTarget:
             )
         try:
             endpoints = {name: Endpoint(name, url) for name, url in self.urls.items()}
+            replicas = {
+                name: tuple(Endpoint(name, url) for url in urls)
+                for name, urls in self.further.items()
+            }
         except (AuthoringError, ValueError) as error:
             raise TargetError(str(error)) from error
-        return Environment(endpoints, self.secrets, suite.context)
+        return Environment(endpoints, self.secrets, suite.context, replicas=replicas)
 
 
 def from_stack_file(
@@ -95,8 +112,12 @@ def from_stack_file(
         advice = f"set {' and '.join(unknown)}"
         kept: dict[str, Any] = _read(Path(stack.secrets_file), dict[str, Any], advice)
         secrets |= {variable: str(kept.get(suite.secrets[variable], "")) for variable in unknown}
+    instances: dict[str, list[str]] = {}
+    for name, entry in stack.services.items():
+        instances.setdefault(entry.service or name, []).append(entry.url)
     return FoundTarget(
-        urls={name: service.url for name, service in stack.services.items()},
+        urls={name: urls[0] for name, urls in instances.items()},
+        further={name: urls[1:] for name, urls in instances.items() if urls[1:]},
         description=f"stack file {path}",
         secrets=secrets,
         otlp_endpoint=stack.otlp_endpoint,

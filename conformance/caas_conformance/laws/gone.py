@@ -1,6 +1,7 @@
 """Gone is gone: what was ended is refused at every door within a second, and stays refused.
 
-Its neighbours live on.
+A door is an operation at an instance of its service: each has seen it alive before, and may have
+kept it. Its neighbours live on.
 """
 
 from collections.abc import Mapping
@@ -87,17 +88,21 @@ class _Asked:
 
     async def shows(self, door: Operation, names: Mapping[str, str], when: str) -> None:
         """Check that *door* shows it."""
-        answer = await self._look(door, names)
+        answers = [await self._look(door, names, n) for n in self._world.instances(door)]
         with self._check(f"{when}-{door.number}", f"{door.service} {door.name} shows it") as check:
-            check.status(answer, door.success)
+            for answer in answers:
+                check.status(answer, door.success)
 
     async def refuses(self, door: Operation, names: Mapping[str, str]) -> None:
         """Check that *door* no longer knows it within a second, and never again."""
         t = self._world.t
-        await t.until(
-            lambda: self._look(door, names), lambda a: a.status in REFUSED, within_s=WITHIN_S
-        )
-        later = [await self._look(door, names) for _ in range(LATER_TIMES)]
+        for n in self._world.instances(door):
+            await t.until(
+                lambda n=n: self._look(door, names, n),  # type: ignore[misc]
+                lambda a: a.status in REFUSED,
+                within_s=WITHIN_S,
+            )
+        later = [await self._look(door, names, n) for n in range(LATER_TIMES)]
         with self._check(f"gone-{door.number}", f"{door.service} {door.name} is done with it") as c:
             c.status(later[0], REFUSED, because="which of them is the service's choice")
             found = sorted({str(answer.status) for answer in later})
@@ -106,20 +111,22 @@ class _Asked:
     async def wields(self, names: Mapping[str, str], when: str) -> None:
         """Check that whoever holds it gets in, where it is a credential itself."""
         for use, headers in self._uses(names):
-            answer = await self._use(use, headers)
+            answers = [await self._use(use, headers, n) for n in self._world.instances(use)]
             with self._check(f"{when}-use-{use.number}", f"it opens {use.service} {use.name}") as c:
-                c.status(answer, use.success)
+                for answer in answers:
+                    c.status(answer, use.success)
 
     async def useless(self, names: Mapping[str, str]) -> None:
         """Check that it opens nothing within a second, and never again."""
         t = self._world.t
         for use, headers in self._uses(names):
-            await t.until(
-                lambda use=use, headers=headers: self._use(use, headers),  # type: ignore[misc]
-                lambda a: a.status == UNAUTHORIZED,
-                within_s=WITHIN_S,
-            )
-            later = [await self._use(use, headers) for _ in range(LATER_TIMES)]
+            for n in self._world.instances(use):
+                await t.until(
+                    lambda use=use, headers=headers, n=n: self._use(use, headers, n),  # type: ignore[misc]
+                    lambda a: a.status == UNAUTHORIZED,
+                    within_s=WITHIN_S,
+                )
+            later = [await self._use(use, headers, n) for n in range(LATER_TIMES)]
             with self._check(f"useless-{use.number}", f"it opens no {use.name}") as check:
                 found = sorted({str(answer.status) for answer in later})
                 check.equal(derived("every later answer", found, of=later), ["401"])
@@ -127,13 +134,13 @@ class _Asked:
     def _check(self, check_id: str, title: str) -> Check:
         return self._world.t.check(check_id.lower(), title, go_on=True)
 
-    async def _look(self, door: Operation, names: Mapping[str, str]) -> Answer:
+    async def _look(self, door: Operation, names: Mapping[str, str], n: int = 0) -> Answer:
         kind = self._kind if self._kind in door.opens else door.opens[0]
         credential = await self._world.credential(self._party, kind)
         known = {p: names[p] for p in door.parameters if p in names}
         if len(known) < len(door.parameters):
             known = {**await self._world.named(self._party, door, kind), **known}
-        return await self._world.perform(door, credential, self._party, known)
+        return await self._world.perform(door, credential, self._party, known, instance=n)
 
     def _uses(self, names: Mapping[str, str]) -> list[tuple[Operation, Mapping[str, str]]]:
         held = [self._party.wielded[name] for name in names.values() if name in self._party.wielded]
@@ -144,5 +151,5 @@ class _Asked:
             if kind in use.opens
         ]
 
-    async def _use(self, use: Operation, headers: Mapping[str, str]) -> Answer:
-        return await self._world.perform(use, headers, self._party, {})
+    async def _use(self, use: Operation, headers: Mapping[str, str], n: int = 0) -> Answer:
+        return await self._world.perform(use, headers, self._party, {}, instance=n)

@@ -115,23 +115,31 @@ class _Reader:
         self._party = party
         self._credential = credential
 
-    async def page(self, query: dict[str, Any]) -> Answer:
+    async def page(self, query: dict[str, Any], instance: int = 0) -> Answer:
         """Return one page."""
         kind = self._operation.opens[0]
         names = await self._world.named(self._party, self._operation, kind)
         return await self._world.perform(
-            self._operation, self._credential, self._party, names, query=query
+            self._operation,
+            self._credential,
+            self._party,
+            names,
+            query=query,
+            instance=instance,
         )
 
     async def through(
         self, size: int, *, between: Any = None, times: int = 0
     ) -> tuple[list[str], list[Answer]]:
-        """Follow the cursors to the end; *between* happens after the first *times* pages."""
+        """Follow the cursors to the end, each at the next instance of the service.
+
+        *between* happens after the first *times* pages.
+        """
         query: dict[str, Any] = {"limit": size}
         found: list[str] = []
         answers: list[Answer] = []
         for number in range(PAGES_MAX):
-            answer = await self.page(query)
+            answer = await self.page(query, number)
             answers.append(answer)
             found += _ids(answer, self._operation)
             if between is not None and number < times:

@@ -61,7 +61,7 @@ class _Keyed:
     body: Any
 
     async def send(self, credential: Mapping[str, str], **other: Any) -> Answer:
-        """Ask for it; *other* replaces body or names."""
+        """Ask for it; *other* replaces body, names or instance."""
         answer = await self.world.perform(
             self.operation,
             credential,
@@ -69,13 +69,14 @@ class _Keyed:
             other.get("names", self.names),
             body=other.get("body", self.body),
             headers={"idempotency-key": other.get("key", self.key)},
+            instance=other.get("instance", 0),
         )
         self.world.keep_secrets(answer)
         return answer
 
 
 async def once_holds(world: World, operation: Operation) -> None:
-    """Repeat it one after the other and at once, then as somebody else."""
+    """Repeat it one after the other and at once, at every instance, then as somebody else."""
     t = world.t
     party = await world.party()
     kind = operation.opens[0] if operation.opens else ""
@@ -88,7 +89,7 @@ async def once_holds(world: World, operation: Operation) -> None:
     before = await world.seen(party)
     async with t.step("one after the other"):
         first = await keyed.send(credential)
-        again = await keyed.send(credential)
+        again = await keyed.send(credential, instance=1)
         with t.check("repeated", "the second request gets the first one's answer") as check:
             check.status(first, operation.success)
             check.status(again, operation.success)
@@ -98,7 +99,9 @@ async def once_holds(world: World, operation: Operation) -> None:
         crowd = _Keyed(
             world, operation, party, names, t.unique("key"), world.valid_body(operation, party)
         )
-        answers = await asyncio.gather(*(crowd.send(credential) for _ in range(AT_ONCE)))
+        answers = await asyncio.gather(
+            *(crowd.send(credential, instance=n) for n in range(AT_ONCE))
+        )
         after = await world.seen(party)
         with t.check("simultaneous", f"{AT_ONCE} at once have one answer") as check:
             for answer in answers:

@@ -80,6 +80,7 @@ class World:
         body: Any = ...,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        instance: int = 0,
     ) -> Answer:
         """Send *operation* with a valid body and return the answer, whatever it is.
 
@@ -91,6 +92,7 @@ class World:
             body: Sent instead of a valid one.
             query: Query parameters beside those that name something.
             headers: Sent beside the credential.
+            instance: Which of the service's is asked, counted round and round.
         """
         path = operation.path
         for parameter, value in names.items():
@@ -104,8 +106,13 @@ class World:
         if body is not None:
             named = {p: names[p] for p in operation.in_body if p in names}
             options["json"] = {**body, **named} if named else body
-        client = self.t.service(operation.service)
+        clients = self.t.instances(operation.service)
+        client = clients[instance % len(clients)]
         return await client.request(operation.method, path, **options)
+
+    def instances(self, operation: Operation) -> range:
+        """Return the numbers of the instances that can be asked for *operation*."""
+        return range(len(self.t.instances(operation.service)))
 
     def valid_body(self, operation: Operation, party: Party) -> Any:
         """Return a fresh valid body without the names it needs, or None."""

@@ -203,7 +203,7 @@ async def _platform(
         environment = found.environment(suite)
         versions = await probe(environment, suite)
         if collector is not None:
-            collector.watch(environment.endpoints)
+            collector.watch(environment.every_endpoint)
             environment = replace(environment, telemetry=collector)
         contract = None
         if suite.contract is not None:

@@ -16,7 +16,8 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True):
         seed_port: The port the seed documents expect (design, section 3).
         profiles: The `caas up` profiles that start it.
         url_env: The environment variable by which other services learn its URL.
-        instances: How many instances `caas up` starts; each is `<name>-<n>` when over 1.
+        instances: How many instances `caas up` starts at least; their logs and entries in the
+            stack file are `<name>-<n>` when over 1, their `service.name` is the same.
         needs: Embedded servers it cannot work without: `mongodb`, `redis`.
         assistant_port: The port in the profile `assistant`, where that is another one.
         front_door: It takes traffic for the others: started last, stopped first, so that no

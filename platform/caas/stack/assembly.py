@@ -28,6 +28,7 @@ class StackOptions(msgspec.Struct, frozen=True, kw_only=True):
         environ: The environment that services inherit; may name servers by URL.
         settings: Deadlines and limits.
         detach: Nobody stays to watch: the stack lives on without the command.
+        instances: Of each service, at least.
     """
 
     profile: str
@@ -37,6 +38,7 @@ class StackOptions(msgspec.Struct, frozen=True, kw_only=True):
     environ: dict[str, str] = msgspec.field(default_factory=lambda: dict(os.environ))
     settings: StackSettings = StackSettings()
     detach: bool = False
+    instances: int = 1
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +47,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     spec: ServiceSpec
     name: str
     listener: socket.socket
+    index: int = 0
 
     @property
     def url(self) -> str:
@@ -61,10 +64,13 @@ def open_instances(specs: Sequence[ServiceSpec], options: StackOptions) -> list[
     opened: list[Instance] = []
     try:
         for spec in sorted(specs, key=lambda each: each.front_door):
-            for index in range(spec.instances):
-                name = spec.name if spec.instances == 1 else f"{spec.name}-{index + 1}"
-                port = _wanted_port(spec, index, options)
-                opened.append(Instance(spec=spec, name=name, listener=listen(port, name)))
+            count = max(spec.instances, options.instances)
+            for index in range(count):
+                name = spec.name if count == 1 else f"{spec.name}-{index + 1}"
+                # Only the first is where the documents say; the next port may be another service's.
+                port = _wanted_port(spec, index, options) if index < spec.instances else 0
+                listener = listen(port, name)
+                opened.append(Instance(spec=spec, name=name, listener=listener, index=index))
     except BaseException:
         for instance in opened:
             instance.listener.close()
@@ -82,14 +88,19 @@ def environment_of(
 ) -> dict[str, str]:
     """Return what *instance* sees as its environment.
 
-    A service with several instances is announced by the URL of its first one under its
-    `url_env`, and each under `<url_env>_<n>`.
+    A service with several instances is announced under its `url_env` by the URL of the one that
+    has the same number as *instance*, or else of its first, and each under `<url_env>_<n>`; how
+    many there are is in `<its prefix>_INSTANCES`.
     """
     announced: dict[str, str] = {}
     for each in instances:
         announced.setdefault(each.spec.url_env, each.url)
-        if each.spec.instances > 1:
-            announced[f"{each.spec.url_env}_{each.name.rpartition('-')[2]}"] = each.url
+        if each.index == instance.index:
+            announced[each.spec.url_env] = each.url
+        if each.name != each.spec.name:
+            announced[f"{each.spec.url_env}_{each.index + 1}"] = each.url
+            counted = f"{each.spec.url_env.removesuffix('_URL')}_INSTANCES"
+            announced[counted] = str(each.index + 1)
     inherited = {
         name: value
         for name, value in options.environ.items()
@@ -102,7 +113,7 @@ def environment_of(
         **server_urls,
         **announced,
         **secrets.environment(instance.spec.secrets),
-        "OTEL_SERVICE_NAME": instance.name,
+        "OTEL_SERVICE_NAME": instance.spec.name,
     }
 
 

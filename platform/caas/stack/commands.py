@@ -16,6 +16,7 @@ import click
 DEFAULT_STATE_DIR = ".caas"
 EXIT_CHECK_FAILED = 1
 EXIT_ENVIRONMENT = 3
+INSTANCES_MAX = 8
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,6 +65,13 @@ def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
     show_default=True,
     help="seed: the documented ports; auto: any free ones, written to the stack file.",
 )
+@click.option(
+    "--instances",
+    type=click.IntRange(1, INSTANCES_MAX),
+    default=1,
+    show_default=True,
+    help="Of each service, each on a port of its own; clients share them out.",
+)
 @click.option("--detach", is_flag=True, help="Return once everything is ready.")
 @click.option("--ephemeral", is_flag=True, help="Throw the state away when the stack stops.")
 @state_dir_option
@@ -73,6 +81,7 @@ def up(
     *,
     profile: str,
     ports: str,
+    instances: int,
     detach: bool,
     ephemeral: bool,
     state_dir: Path | None,
@@ -100,6 +109,7 @@ def up(
         environ=dict(os.environ),
         settings=StackSettings.from_env(os.environ),
         detach=detach,
+        instances=instances,
     )
     view = JsonView() if as_json else TextView(detach=detach)
     sys.exit(run_up(options, view))

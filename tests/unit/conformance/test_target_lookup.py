@@ -55,6 +55,21 @@ def test_a_stack_file_gives_urls_and_the_secret_beside_it(stack_file: Path) -> N
     assert target.environment(SUITE).endpoint("gateway").origin.port == 3000
 
 
+def test_instances_of_a_service_are_one_service_with_several_addresses(stack_file: Path) -> None:
+    """Named for the service they are of; telemetry is asked of each."""
+    stack = msgspec.json.decode(stack_file.read_bytes())
+    entries = stack["services"]
+    entries["gateway-1"] = {**entries.pop("gateway"), "service": "gateway"}
+    entries["gateway-2"] = {**entries["gateway-1"], "url": "http://127.0.0.1:3020"}
+    stack_file.write_bytes(msgspec.json.encode(stack))
+
+    environment = from_stack_file(stack_file, SUITE, environ={}).environment(SUITE)
+
+    assert [e.origin.port for e in environment.instances("gateway")] == [3000, 3020]
+    assert {e.service for e in environment.instances("gateway")} == {"gateway"}
+    assert sorted(e.origin.port for e in environment.every_endpoint) == [3000, 3007, 3020]
+
+
 def test_the_environment_wins_over_the_secrets_file(stack_file: Path) -> None:
     """For a platform whose secrets file is out of reach."""
     target = from_stack_file(stack_file, SUITE, {VARIABLE: "given"})

@@ -139,9 +139,30 @@ def test_environment_announces_every_service_and_only_entitled_secrets() -> None
         "CAAS_SOCKET_URL": urls["socket-1"],
         "CAAS_SOCKET_URL_1": urls["socket-1"],
         "CAAS_SOCKET_URL_2": urls["socket-2"],
+        "CAAS_SOCKET_INSTANCES": "2",
         "CAAS_SERVICE_SECRET": "s",
-        "OTEL_SERVICE_NAME": "socket-1",
+        "OTEL_SERVICE_NAME": "socket",
     }
+
+
+def test_further_instances_call_each_other_by_number() -> None:
+    """So that each of them is used, though nothing shares the calls out."""
+    specs = [spec("auth"), spec("gate", front_door=True)]
+    opened = open_instances(specs, options(instances=2))
+    urls = {each.name: each.url for each in opened}
+    secrets = StackSecrets(service_secret="s", key_pepper="p")
+    seen = [
+        environment_of(each, options=options(), instances=opened, server_urls={}, secrets=secrets)[
+            "CAAS_AUTH_URL"
+        ]
+        for each in opened
+        if each.spec.front_door
+    ]
+    for each in opened:
+        each.listener.close()
+
+    assert [each.name for each in opened] == ["auth-1", "auth-2", "gate-1", "gate-2"]
+    assert seen == [urls["auth-1"], urls["auth-2"]]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def _up(state_dir: Path) -> list[str]:
     return [
         sys.executable, "-m", "caas.stack.tied_exec", str(os.getpid()),
         sys.executable, "-m", "caas.cli", "up", "--profile", "caas", "--ports", "auto",
-        "--ephemeral", "--json", "--state-dir", str(state_dir),
+        "--instances", "2", "--ephemeral", "--json", "--state-dir", str(state_dir),
     ]  # fmt: skip
 
 

@@ -34,9 +34,10 @@ OWNED = (
 
 
 class ServiceEntry(msgspec.Struct, kw_only=True):
-    """One running service in the stack file."""
+    """One running instance of a service in the stack file; `service` is its `service.name`."""
 
     url: str
+    service: str
     pid: int
     log: str
     restarts: int = 0

@@ -263,6 +263,7 @@ class Supervisor:
         services = {
             name: ServiceEntry(
                 url=each.process.url,
+                service=each.process.spec.name,
                 pid=each.process.pid,
                 log=str(each.process.log_path),
                 restarts=each.restarts,
