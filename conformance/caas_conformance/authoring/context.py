@@ -106,6 +106,8 @@ class CaseContext:
         self.telemetry_wait_s = 0.0
         self.contract_exceptions: dict[str, str] = {}
         self.secrets: set[str] = {secret for secret in environment.secrets.values() if secret}
+        for service in environment.endpoints:
+            self.secrets.update(*(at.secrets for at in environment.instances(service)))
         self._environment = environment
         self._requirements = requirements
         self._clients: dict[str, ServiceClient] = {}

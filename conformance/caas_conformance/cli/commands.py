@@ -11,7 +11,7 @@ import msgspec
 
 from caas_conformance.authoring.definition import CaseDefinition
 from caas_conformance.authoring.suite import Suite
-from caas_conformance.cli import presentation
+from caas_conformance.cli import presentation, reproduce
 from caas_conformance.cli.progress import progress_for
 from caas_conformance.engine.runner import PARALLEL_MAX, REPEAT_MAX, RETRIES_MAX, Options
 from caas_conformance.engine.targets import FoundTarget, from_stack_file, from_urls
@@ -217,8 +217,9 @@ def run(  # noqa: PLR0913 - one for each option
             otlp_listen=otlp_listen,
             telemetry=judged,
             selection=_shown(chosen),
-            reproduce_options=_reproduce(
-                suite.suite, target, urls, no_telemetry=telemetry is False
+            reproduce_options=reproduce.options(
+                suite=_name(suite.suite), target=target, urls=urls,
+                otlp_listen=otlp_listen, telemetry=telemetry,
             ),
         )  # fmt: skip
         with console.output.aside(), progress_for(console, quiet=as_json) as progress:
@@ -273,18 +274,9 @@ def _shown(selection: Selection) -> dict[str, Any]:
     }
 
 
-def _named(suite: Suite) -> str:
-    """Return the option that chooses *suite*, if it takes one."""
-    return "" if suite.name == suites.default_name() else f" --suite {suite.name}"
-
-
-def _reproduce(
-    suite: Suite, target: Path | None, urls: tuple[str, ...], *, no_telemetry: bool
-) -> str:
-    options = [f"--target {target}"] if target is not None else [f"--url {url}" for url in urls]
-    if no_telemetry:
-        options.append("--no-telemetry")
-    return _named(suite) + "".join(f" {option}" for option in options)
+def _name(suite: Suite) -> str:
+    """Return the name that chooses *suite*; empty when it is taken without."""
+    return "" if suite.name == suites.default_name() else suite.name
 
 
 @conformance.command("plan")
@@ -328,5 +320,8 @@ def explain(*, suite_name: str | None, case_id: str) -> None:
     case = next((case for case in suite.cases if case.id == case_id), None)
     if case is None:
         raise UsageProblem(f"no case is called {case_id}: see `caas conformance list`")
-    reproduce = f"caas conformance run --case {case.id}{_named(suite.suite)}"
-    presentation.print_case(Terminal(), case, suite.registry, reproduce)
+    more = reproduce.options(
+        suite=_name(suite.suite), target=None, urls=(), otlp_listen=None, telemetry=None
+    )
+    command = f"caas conformance run --case {case.id}{more}"
+    presentation.print_case(Terminal(), case, suite.registry, command)

@@ -150,9 +150,10 @@ class TelemetryCollector:
         return ""
 
     async def _send_marker(self, endpoint: Endpoint, trace_id: str) -> None:
+        authorization = endpoint.authorization and f"authorization: {endpoint.authorization}\r\n"
         message = (
             f"GET {endpoint.base_path}{self._marker_path} HTTP/1.1\r\n"
-            f"host: {endpoint.host_header}\r\n"
+            f"host: {endpoint.host_header}\r\n{authorization}"
             f"traceparent: 00-{trace_id}-{secrets.token_hex(8)}-01\r\ntracestate: {FLUSH}\r\n\r\n"
         ).encode("latin-1")
         kept = self._connections.pop(endpoint.url, None)

@@ -6,12 +6,12 @@ import socket
 from urllib.parse import SplitResult, urlsplit
 
 from caas_conformance.errors import AddressError
+from caas_conformance.wire.credentials import masked, parted
 
 PORT_MAX = 65_535
 PORT_DIGITS_MAX = 5
 _SERVICE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
-_USERINFO = re.compile(r"//[^/]*@")
 _ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
 
 
@@ -26,8 +26,13 @@ def service_url(pair: str) -> tuple[str, str]:
         _check_name(name)
         _check_url(url)
     except AddressError as error:
-        told = _USERINFO.sub("//", pair)
-        raise AddressError(f"--url takes service=http://host:port, not {told!r}: {error}") from None
+        # What is wrong may be a piece of a password that is not encoded.
+        stray = "@" in parted(url)[0]
+        reason = "what is special in a password is percent-encoded" if stray else str(error)
+        told = masked(pair)
+        raise AddressError(
+            f"--url takes service=http://host:port, not {told!r}: {reason}"
+        ) from None
     return name, url
 
 

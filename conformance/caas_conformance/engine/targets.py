@@ -20,6 +20,7 @@ from caas_conformance.errors import (
     EnvironmentBrokenError,
     TargetError,
 )
+from caas_conformance.wire import credentials
 from caas_conformance.wire.answer import Answer
 from caas_conformance.wire.client import Endpoint, ServiceClient, Wire
 from caas_conformance.wire.trace_context import AttemptTrace
@@ -52,16 +53,18 @@ class FoundTarget:
     """A platform's whereabouts, not yet tried.
 
     Attributes:
-        urls: Of each service's first instance, by `service.name`.
-        further: Of its other instances, where there are some.
+        urls: Of each service's first instance, by `service.name`; without any credentials.
+        credentials: Those of URLs, by service: `user:password`, encoded as they stood there.
+        further: Of its other instances, where there are some; credentials stand in them.
     """
 
     urls: Mapping[str, str]
     description: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     otlp_endpoint: str | None = None
     stack_file: Path | None = None
-    further: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    further: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
 
     def restarts(self) -> dict[str, int]:
         """Return how often each service was restarted so far, as far as that is known."""
@@ -87,7 +90,10 @@ class FoundTarget:
                 f"suite {suite.name} needs {' and '.join(missing)}: give its URL, too"
             )
         try:
-            endpoints = {name: Endpoint(name, url) for name, url in self.urls.items()}
+            endpoints = {
+                name: Endpoint(name, url, self.credentials.get(name, ""))
+                for name, url in self.urls.items()
+            }
             replicas = {
                 name: tuple(Endpoint(name, url) for url in urls)
                 for name, urls in self.further.items()
@@ -115,11 +121,13 @@ def from_stack_file(
     instances: dict[str, list[str]] = {}
     for name, entry in stack.services.items():
         instances.setdefault(entry.service or name, []).append(entry.url)
+    urls, userinfo = _parted({name: urls[0] for name, urls in instances.items()})
     return FoundTarget(
-        urls={name: urls[0] for name, urls in instances.items()},
+        urls=urls,
         further={name: urls[1:] for name, urls in instances.items() if urls[1:]},
         description=f"stack file {path}",
         secrets=secrets,
+        credentials=userinfo,
         otlp_endpoint=stack.otlp_endpoint,
         stack_file=path,
     )
@@ -139,7 +147,15 @@ def from_urls(
         if name in found:
             raise AddressError(f"--url names {name} twice")
         found[name] = url
-    return FoundTarget(found, "given URLs", _given(suite, environ))
+    plain, userinfo = _parted(found)
+    return FoundTarget(plain, "given URLs", _given(suite, environ), userinfo)
+
+
+def _parted(urls: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return URLs without the credentials in them, and those."""
+    parts = {name: credentials.parted(url) for name, url in urls.items()}
+    plain = {name: url for name, (url, _) in parts.items()}
+    return plain, {name: userinfo for name, (_, userinfo) in parts.items() if userinfo}
 
 
 def _given(suite: Suite, environ: Mapping[str, str]) -> dict[str, str]:

@@ -29,6 +29,7 @@ from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.verdicts import assemble
 from caas_conformance.verdicts.assemble import RunFacts
 from caas_conformance.verdicts.gates import GateLimits
+from caas_conformance.wire.credentials import masked
 from caas_conformance.wire.trace_context import run_marker
 from caas_observability.receiver.server import OtlpReceiver
 from caas_observability.redaction import Redactor
@@ -317,5 +318,5 @@ def _secrets(results: Sequence[CaseResult]) -> set[str]:
 
 
 def typed(arguments: Sequence[str]) -> str:
-    """Return a command as one could type it again."""
-    return shlex.join(arguments)
+    """Return a command as one could type it again, but for credentials in a URL."""
+    return shlex.join(map(masked, arguments))

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from caas_conformance.errors import AuthoringError, CaseStoppedError
+from caas_conformance.wire import credentials
 from caas_conformance.wire.answer import Answer, ExchangeRecord
 from caas_conformance.wire.connection import Connection, Origin, connect
 from caas_conformance.wire.trace_context import AttemptTrace
@@ -26,20 +27,28 @@ Query = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 
 class Endpoint:
-    """A service's URL, taken apart once for all attempts."""
+    """A service's URL, taken apart once for all attempts.
 
-    __slots__ = ("base_path", "host_header", "origin", "service", "url")
+    Attributes:
+        url: Without a slash at the end, and without credentials.
+        authorization: The header that the credentials of the URL make; empty without any.
+        secrets: Every spelling of them that may turn up somewhere.
+    """
 
-    def __init__(self, service: str, url: str) -> None:
-        parts = urlsplit(url)
+    __slots__ = ("authorization", "base_path", "host_header", "origin", "secrets", "service", "url")
+
+    def __init__(self, service: str, url: str, userinfo: str = "") -> None:
+        plain, own = credentials.parted(url)
+        parts = urlsplit(plain)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise AuthoringError(f"{service}: {url!r} is no http(s) URL")
+            raise AuthoringError(f"{service}: {credentials.masked(url)!r} is no http(s) URL")
         tls = parts.scheme == "https"
         self.service = service
-        self.url = url.rstrip("/")
+        self.url = plain.rstrip("/")
         self.base_path = parts.path.rstrip("/")
         self.origin = Origin(parts.hostname, parts.port or (443 if tls else 80), tls)
-        self.host_header = parts.netloc.rpartition("@")[2]
+        self.host_header = parts.netloc
+        self.authorization, self.secrets = credentials.basic(userinfo or own)
 
 
 class Wire:
@@ -368,6 +377,7 @@ class ServiceClient:
         lines: dict[str, str | None] = {
             "host": self.endpoint.host_header,
             "accept": "*/*",
+            "authorization": self.endpoint.authorization or None,
             "traceparent": self.wire.trace.traceparent(record.span_id),
             "x-correlation-id": record.correlation_id,
         }

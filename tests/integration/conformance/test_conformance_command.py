@@ -1,5 +1,8 @@
 """The command line: selection, targets, exit codes and what it prints."""
 
+import re
+import subprocess
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -186,6 +189,47 @@ def test_reproduce_runs_that_case_again(caas: Invoke, service: ScriptedService) 
     assert run["cases"][3]["reproduce"] == (
         f"{expected} --url auth-service={service.url} --no-telemetry"
     )
+
+
+CREDENTIALS = "us%40er:pass%2Fword-of-this-test"
+SPELLINGS = ("pass%2Fword", "pass/word", "dXNAZXI6cGFzcy93b3Jk")
+
+
+def test_credentials_of_a_url_are_sent_and_shown_nowhere(
+    caas: Invoke, service: ScriptedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by a report, nor by what is printed, nor by the commands to run it again."""
+    url = service.url.replace("://", f"://{CREDENTIALS}@")
+    arguments = ["run", "--url", f"auth-service={url}", "--no-telemetry"]
+    monkeypatch.setattr("sys.argv", ["caas", "conformance", *arguments])
+    result = caas(*arguments, target=False)
+    shown = caas(*arguments, "--json", target=False)
+    summary = msgspec.json.decode(shown.stdout)
+    directory = Path(summary["directory"])
+    run = msgspec.json.decode((directory / "run.json").read_bytes())
+
+    assert {asked.headers.get("authorization") for asked in service.asked} == {
+        "Basic " + b64encode(b"us@er:pass/word-of-this-test").decode()
+    }
+    assert run["target"]["urls"] == {"auth-service": service.url}
+    said = [result.output, shown.output, *(f.read_text("utf-8") for f in directory.iterdir())]
+    assert [text for text in said if any(secret in text for secret in SPELLINGS)] == []
+    again = subprocess.run(
+        ["/bin/sh", "-c", f"printf '%s\\n' {run['cases'][3]['reproduce']}"],
+        env={"AUTH_SERVICE_USERINFO": CREDENTIALS}, capture_output=True, text=True, check=True,
+    ).stdout.split("\n")  # fmt: skip
+    assert again[:-1] == ["caas", "conformance", "run", "--case", "Z02.02", *arguments[1:]]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://u:open/sesame@h:1", "ftp://u:sesame@h", "http://u:open sesame@h"]
+)
+def test_what_is_no_url_is_refused_without_its_password(caas: Invoke, url: str) -> None:
+    """Not even a piece of it stands in the complaint."""
+    result = caas("run", "--url", f"auth-service={url}", target=False)
+
+    assert result.exit_code == 2
+    assert not re.search("open|sesame", result.output)
 
 
 def test_plan_list_and_explain_run_nothing(caas: Invoke, service: ScriptedService) -> None:
