@@ -60,7 +60,7 @@ lock: $(VENV)/.dev ## Resolve the dependencies anew into the hash-pinned require
 LOCK := -q --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 clean: ## Remove the environments, the state and the caches
-	rm -rf $(VENV) .venv-3.* .caas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache load/peers/node_modules
+	rm -rf $(VENV) .venv-3.* .caas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache load/peers/node_modules tests/e2e/node/telemetry/node_modules
 
 $(VENV)/.uv: requirements/bootstrap.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed and none was found; set PYTHON=/path/to/python." >&2; exit 3; }

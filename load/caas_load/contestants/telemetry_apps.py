@@ -1,12 +1,19 @@
-"""What the telemetry benchmark serves: a bare application, the same traced, and a null receiver."""
+"""What the telemetry benchmark serves: applications bare and traced, and a null receiver."""
 
 import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
+from litestar import Litestar, get
+from litestar.plugins.opentelemetry import OpenTelemetryConfig, OpenTelemetryPlugin
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from caas_observability.setup import metrics
 from caas_observability.setup.logs import get_logger
 from caas_observability.setup.metrics import http_server
 from caas_observability.setup.process import Telemetry, configure
@@ -19,6 +26,7 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 _BODY = b'{"pong":true}'
 _ROUTE = "/v1/ping"
 _JSON = (b"content-type", b"application/json")
+_TEXT = (b"content-type", b"text/plain")
 _access = get_logger("access")
 
 
@@ -43,8 +51,8 @@ def create_traced() -> Application:
         if scope["type"] != "http":
             await _lifespan(receive, send, telemetry)
             return
-        if scope["path"] == "/figures":
-            await _answer_figures(send, telemetry[0])
+        if scope["path"] == "/internal/metrics":
+            await _answer_metrics(send)
             return
         started = time.perf_counter()
         fields = dict(scope["headers"])
@@ -74,6 +82,25 @@ def create_traced() -> Application:
     return app
 
 
+def create_litestar() -> Litestar:
+    """Return the least that Litestar can be."""
+    return Litestar([_ping], logging_config=None, openapi_config=None)
+
+
+def create_stock() -> Litestar:
+    """Return the same with Litestar's own instrumentation and the SDK as documented: spans only."""
+    tracers = TracerProvider(resource=Resource.create({"service.name": "stock"}))
+    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(tracers)
+    stock = OpenTelemetryPlugin(OpenTelemetryConfig(tracer_provider=tracers))
+    return Litestar([_ping], logging_config=None, openapi_config=None, plugins=[stock])
+
+
+@get(_ROUTE, sync_to_thread=False)
+def _ping() -> dict[str, bool]:
+    return {"pong": True}
+
+
 async def _lifespan(receive: Receive, send: Send, telemetry: list[Telemetry] | None) -> None:
     await receive()
     if telemetry is not None:
@@ -85,13 +112,9 @@ async def _lifespan(receive: Receive, send: Send, telemetry: list[Telemetry] | N
     await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _answer_figures(send: Send, telemetry: Telemetry) -> None:
-    figures = {
-        "exported": {d.signal: d.exported for d in telemetry.deliveries},
-        "dropped": {d.signal: d.dropped for d in telemetry.deliveries},
-    }
-    await send({"type": "http.response.start", "status": 200, "headers": [_JSON]})
-    await send({"type": "http.response.body", "body": msgspec.json.encode(figures)})
+async def _answer_metrics(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [_TEXT]})
+    await send({"type": "http.response.body", "body": metrics.render()})
 
 
 def _attributes(scope: dict[str, Any], fields: dict[bytes, bytes]) -> dict[str, Any]:
