@@ -1,6 +1,17 @@
 """How verdicts, failures and times are put into words, the same in every format."""
 
-from caas_reports.model import Attempt, Case, Check, Counts, Run, Status, Verdict
+from collections.abc import Iterable
+
+from caas_reports.model import (
+    Attempt,
+    Case,
+    Check,
+    Counts,
+    DocumentedOperation,
+    Run,
+    Status,
+    Verdict,
+)
 
 _FAILING = frozenset({Verdict.FAILED, Verdict.WARNING, Verdict.ERROR})
 _ORDER = ("passed", "failed", "error", "warning", "skipped", "not_run")
@@ -96,3 +107,10 @@ def share(part: int, whole: int) -> str:
         return "-"
     tenths = part * 1000 // whole
     return f"{tenths // 10} %" if tenths % 10 == 0 else f"{tenths / 10:.1f} %"
+
+
+def seen_line(operations: Iterable[DocumentedOperation]) -> str:
+    """Say how much of the services' documents a run saw."""
+    answers = [answer for one in operations for answer in one.answers]
+    seen = sum(answer.times > 0 for answer in answers)
+    return f"{seen} of {len(answers)} documented answers were seen, and {len(answers) - seen} never"

@@ -169,7 +169,8 @@ def print_summary(
     console.print(
         f"harness overhead per case: median {run.overhead.median_ms:.1f} ms, "
         f"p95 {run.overhead.p95_ms:.1f} ms; telemetry settled in "
-        f"{run.overhead.telemetry_wait_ms:.0f} ms",
+        f"{run.overhead.telemetry_wait_ms:.0f} ms; "
+        f"contract {run.overhead.contract_us_per_answer:.0f} us an answer",
         soft_wrap=True,
     )
     verdict = Text(f"{run.verdict.upper()}", "bold green" if run.verdict in GREEN else "bold red")

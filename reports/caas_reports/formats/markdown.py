@@ -14,7 +14,7 @@ from caas_reports.comparison.context import Context
 from caas_reports.model import Attempt, Case, Check, Exchange, Message, Run, Verdict
 from caas_reports.plain import plain
 from caas_reports.traceability import covered_line, matrix
-from caas_reports.wording import duration, failure_message, share
+from caas_reports.wording import duration, failure_message, seen_line, share
 
 NAME = "markdown"
 FILENAME = "report.md"
@@ -39,6 +39,7 @@ def _document(run: Run) -> Iterator[str]:
     yield from _attention(run)
     for case in run.cases:
         yield from _case(case)
+    yield from _contract(run)
     yield from _requirements(run)
 
 
@@ -268,6 +269,25 @@ def _trace(attempt: Attempt) -> Iterator[str]:
         lines.append(f"{span.offset_ms:9.3f} +{span.duration_ms:9.3f} ms  {name}")
     if lines:
         yield from _fence("text", "\n".join(lines))
+
+
+def _contract(run: Run) -> Iterator[str]:
+    if not run.contract:
+        return
+    yield "## Contract"
+    yield f"{seen_line(run.contract)}."
+    yield ""
+    yield "| Service | Operation | Status | Times | First case |"
+    yield "|---|---|---|---|---|"
+    for one in run.contract:
+        head = (one.service, f"{one.method} {one.path}")
+        for answer in one.answers:
+            never = one.unseen_because or "never"
+            times = str(answer.times) if answer.times else never
+            cells = (*head, answer.status, times, answer.first_case)
+            yield f"| {' | '.join(map(_cell, cells))} |"
+            head = ("", "")
+    yield ""
 
 
 def _requirements(run: Run) -> Iterator[str]:

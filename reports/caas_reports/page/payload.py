@@ -15,7 +15,7 @@ from caas_reports.comparison.history import PastRun, streak
 from caas_reports.model import RED, Case, Run, Verdict
 from caas_reports.operations import slowest
 from caas_reports.traceability import covered_line, matrix
-from caas_reports.wording import failure_message, headline
+from caas_reports.wording import failure_message, headline, seen_line
 
 # So many cases share a block: one case opens in a few milliseconds, and alike texts pack well.
 CASES_PER_BLOCK = 16
@@ -64,6 +64,7 @@ def index(run: Run, context: Context) -> dict[str, Any]:
         ],
         "matrix": [{"id": row.id, "state": row.state, "cases": row.cases} for row in rows],
         "covered": covered_line(rows),
+        "seen": seen_line(run.contract),
         "seed": seed,
         "seedTotals": context.baseline.totals if context.baseline else None,
         "history": [_without_verdicts(past) for past in context.history],

@@ -12,10 +12,12 @@ from caas_reports.model import (
     Case,
     Correlation,
     Counts,
+    DocumentedOperation,
     Failure,
     Gate,
     Overhead,
     Run,
+    SeenAnswer,
     Status,
     Target,
     Verdict,
@@ -75,6 +77,7 @@ def build_run(
         requirements=REQUIREMENTS,
         gates=_gates(hostile),
         correlation=_correlation(built),
+        contract=_contract(),
         overhead=Overhead(median_ms=0.9, p95_ms=2.4, total_ms=18.2, telemetry_wait_ms=41.0),
         environment={"python": "3.13.1", "system": "Linux x86-64", "cpus": "2"},
     )
@@ -181,6 +184,21 @@ def _counts(cases: tuple[Case, ...]) -> Counts:
         not_run=of[Verdict.NOT_RUN],
         flaky=sum(case.flaky for case in cases),
     )
+
+
+def _contract() -> tuple[DocumentedOperation, ...]:
+    answers = (
+        SeenAnswer(status="200", times=12, first_case="S08.01"),
+        SeenAnswer(status="503"),
+    )
+    why = "asked by services alone"
+    return (
+        DocumentedOperation(service="gateway", method="GET", path="/v1/tenant", answers=answers),
+        DocumentedOperation(
+            service="auth-service", method="POST", path="/internal/{key}",
+            answers=(SeenAnswer(status="204"),), unseen_because=why,
+        ),
+    )  # fmt: skip
 
 
 def _correlation(cases: tuple[Case, ...]) -> Correlation:

@@ -177,7 +177,9 @@ def test_a_finding_can_be_taken_along(browser: Any, page: Path) -> None:
     assert browser.wait("window.copied").startswith("curl -i --http1.1")
 
 
-@pytest.mark.parametrize("address", ["#/", "#/case/S08.01", "#/requirements", "#/about"])
+@pytest.mark.parametrize(
+    "address", ["#/", "#/case/S08.01", "#/requirements", "#/contract", "#/about"]
+)
 def test_there_is_one_scrollbar(browser: Any, page: Path, address: str) -> None:
     """The page scrolls inside its frame; the window has nothing to scroll."""
     browser.call(
@@ -356,6 +358,18 @@ def test_the_matrix_names_what_is_uncovered(browser: Any, page: Path) -> None:
     assert len(browser.texts("tbody tr")) == 1
     assert "AUDIT-1" in browser.text("tbody tr")
     assert browser.text(".badge.gap-uncovered") == "uncovered"
+
+
+def test_the_contract_names_what_was_never_seen(browser: Any, page: Path) -> None:
+    """Each documented answer is a line; those that nobody saw have a filter of their own."""
+    browser.open(page, "#/contract")
+    assert "1 of 3 documented answers were seen, and 2 never." in browser.text(".page-head")
+    assert len(browser.texts("tbody tr")) == 3
+    assert "S08.01" in browser.text("tbody tr")
+
+    browser.open(page, "#/contract?show=unseen")
+    assert len(browser.texts("tbody tr")) == 2
+    assert "asked by services alone" in browser.text("tbody")
 
 
 def test_the_matrix_tells_planned_from_uncovered(browser: Any, page: Path) -> None:

@@ -2,7 +2,7 @@
 
 const FILTERS = ['q', 'verdict', 'tag', 'service', 'requirement', 'cause'];
 const PAGES = [
-  ['', 'Cases'], ['requirements', 'Requirements'], ['comparison', 'Comparison'], ['about', 'About'],
+  ['', 'Cases'], ['requirements', 'Requirements'], ['contract', 'Contract'], ['comparison', 'Comparison'], ['about', 'About'],
 ];
 
 const route = { page: '', id: '', query: new URLSearchParams() };

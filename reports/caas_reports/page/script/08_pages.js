@@ -115,7 +115,7 @@ function aboutPage() {
       facts('What was tested', [['Target', target.description], ...Object.entries(target.urls || {}).sort().map(([name, url]) => [name, `${url}${(target.versions || {})[name] ? `, ${target.versions[name]}` : ''}`])]),
       facts('Correlation', [['Attempts with a trace', `${found.attempts_with_trace || 0} of ${found.attempts || 0}`], ['Attempts with a log line', `${found.attempts_with_log || 0} of ${found.attempts || 0}`], ['Spans owned', `${found.owned_spans || 0} of ${found.spans || 0}`], ['Orphan spans', found.orphan_spans || 0], ['Foreign spans', found.foreign_spans || 0], ['Log lines owned', `${found.owned_logs || 0} of ${found.logs || 0}`], ['Foreign log lines', found.foreign_logs || 0],
         ...Object.entries(found.uncorrelated_logs || {}).sort().map(([name, count]) => [`${name}: lines without a trace`, count])]),
-      facts('Cost of the harness', [['Median per case', ms(cost.median_ms || 0)], ['95th percentile', ms(cost.p95_ms || 0)], ['In all', ms(cost.total_ms || 0)], ['Waiting for telemetry', ms(cost.telemetry_wait_ms || 0)]]),
+      facts('Cost of the harness', [['Median per case', ms(cost.median_ms || 0)], ['95th percentile', ms(cost.p95_ms || 0)], ['In all', ms(cost.total_ms || 0)], ['Waiting for telemetry', ms(cost.telemetry_wait_ms || 0)], ['Judging answers by their document', ms(cost.contract_ms || 0)]]),
       facts('Options', Object.entries(run.options || {}).sort()),
       facts('Environment', Object.entries(run.environment || {}).sort())),
     pastRuns()];

@@ -7,7 +7,7 @@ async function showRoute() {
   readRoute();
   hideTip();
   const main = document.getElementById('main');
-  const pages = { '': overview, requirements: requirementsPage, comparison: comparisonPage, about: aboutPage };
+  const pages = { '': overview, requirements: requirementsPage, contract: contractPage, comparison: comparisonPage, about: aboutPage };
   showNavigation();
   document.body.dataset.page = route.page || 'overview';
   if (route.page === 'case') await casePage(main);
