@@ -34,12 +34,14 @@ class Mutant:
         apply: Breaks it, in the process that is to become the supervisor.
         phases: What is run: enough to hold cases that must stay green.
         red: Cases that must fail.
+        by_contract: No case looks at it: the contract check alone must see it.
     """
 
     fault: str
     apply: Callable[[], None]
     phases: tuple[str, ...]
     red: frozenset[str]
+    by_contract: bool = False
 
 
 def part(path: str) -> Any:
@@ -217,6 +219,35 @@ def secret_logged() -> None:
     accounts.register = talkative
 
 
+def correlation_lost() -> None:
+    """Refusals come without the id that finds them in the logs."""
+    reply = part("caas.runtime.http.edge.reply:Reply")
+    base = reply._base
+
+    def nameless(self: Any) -> Any:
+        fields = base(self)
+        return fields if self.status < 400 else [f for f in fields if f[0] != b"x-correlation-id"]
+
+    reply._base = nameless
+
+
+def storage_id_shown() -> None:
+    """A new account's answer has a member that no document names."""
+    path = "/api/v1/auth/client/register"
+    rewrite("auth", "POST", path, lambda s, b: (s, b | {"_id": "699e069dfadf2fa6c365be3a"}))
+
+
+def time_of_another_format() -> None:
+    """A profile's times are of no format that clients read."""
+
+    def with_blank(status: int, body: Any) -> Any:
+        if "created_at" in body:
+            body["created_at"] = body["created_at"].replace("T", " ")
+        return status, body
+
+    rewrite("auth", "GET", "/api/v1/users/profile", with_blank)
+
+
 MUTANTS = {
     m.apply.__name__: m
     for m in (
@@ -235,6 +266,26 @@ MUTANTS = {
         Mutant("a security header missing", header_missing, ("X05",), frozenset({"X05.06"})),
         Mutant("no rate limit", unlimited, ("S08",), frozenset({"S08.46"})),
         Mutant("a secret in the log", secret_logged, ("S02",), frozenset({"S02.01"})),
+        Mutant(
+            "no correlation id on refusals",
+            correlation_lost,
+            ("S04",),
+            frozenset({"S04.30"}),
+            by_contract=True,
+        ),
+        Mutant(
+            "an undocumented member",
+            storage_id_shown,
+            ("S01", "S03"),
+            frozenset({"S03.01"}),
+            by_contract=True,
+        ),
+        Mutant(
+            "a time of another format",
+            time_of_another_format,
+            ("S01", "S13"),
+            frozenset({"S13.01"}),
+        ),
     )
 }
 
@@ -284,6 +335,13 @@ def red(run: Any) -> set[str]:
     return {case["id"] for case in run["cases"] if case["verdict"] not in {"passed", "warning"}}
 
 
+def failed_checks(run: Any) -> list[str]:
+    """Return the ids of the checks that failed, of every case."""
+    attempts = [attempt for case in run["cases"] for attempt in case["attempts"]]
+    checks = [check for attempt in attempts for check in attempt["checks"]]
+    return [check["id"] for check in checks if check["verdict"] == "failed"]
+
+
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_runner_names_what_is_broken(name: str, tmp_path: Path, free_port: int) -> None:
     """A fault turns its own case red, and not the whole suite."""
@@ -294,6 +352,8 @@ def test_the_runner_names_what_is_broken(name: str, tmp_path: Path, free_port: i
     assert code == CHECK_FAILED
     assert run["verdict"] == "failed"
     assert mutant.red <= red(run), f"{mutant.fault}: {sorted(red(run))}"
+    if mutant.by_contract:
+        assert all(check.startswith("contract-") for check in failed_checks(run))
     if mutant.phases != ("X07",):  # telemetry's own phase may lose every case
         assert len(red(run)) < len(run["cases"])
 
