@@ -62,15 +62,20 @@ def report() -> None:
               help="Write here instead of the run's own directory.")  # fmt: skip
 @click.option("--baseline", "baseline_file", type=click.Path(path_type=Path, dir_okay=False),
               help="Another baseline than the suite's own.")  # fmt: skip
+@click.option("--full", is_flag=True, help="Show the evidence of what passed, too, all of it.")
 @_one_line_errors
 def render(
-    run: str | None, names: tuple[str, ...], output: Path | None, baseline_file: Path | None
+    run: str | None,
+    names: tuple[str, ...],
+    output: Path | None,
+    baseline_file: Path | None,
+    full: bool,  # noqa: FBT001  (click passes flags by name)
 ) -> None:
     """Write the reports of RUN (a directory, a run.json, a run's id; the latest when left out)."""
     found, directory = runs.read(run)
     target = output or directory
     target.mkdir(parents=True, exist_ok=True)
-    context = _context(directory, found, baseline_file)
+    context = msgspec.structs.replace(_context(directory, found, baseline_file), full=full)
     for path in formats.write_all(found, target, names=names or None, context=context).values():
         echo(str(path))
 
@@ -118,7 +123,7 @@ def compare(
     if context.other is not None:
         result = context.other
     elif context.baseline is not None:
-        result = comparison.with_seed(found, context.baseline)
+        result = comparison.with_seed(found, context.baseline, context.archive)
     else:
         raise ReportError("no baseline found: give --baseline FILE, or a second run")
     if as_json:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 
 class Verdict(StrEnum):
@@ -175,8 +175,19 @@ class Failure(_Model, frozen=True, kw_only=True, omit_defaults=True):
     detail: str = ""
 
 
+class Kept(_Model, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an attempt's whole evidence is: a line of a member of `evidence.jsonl.gz`."""
+
+    member: int  # from 0; `Run.evidence` says where each begins
+    line: int  # from 0
+
+
 class Attempt(_Model, frozen=True, kw_only=True, omit_defaults=True):
-    """One execution of a case, with its whole evidence."""
+    """One execution of a case, with its evidence, or where that is kept.
+
+    An attempt that passed has its evidence in `evidence.jsonl.gz`: `kept` says where; here stand
+    its checks without their assertions, and the services that took part.
+    """
 
     number: int  # from 1
     status: Status
@@ -192,6 +203,8 @@ class Attempt(_Model, frozen=True, kw_only=True, omit_defaults=True):
     spans: tuple[Span, ...] = ()
     logs: tuple[LogRecord, ...] = ()
     failure: Failure | None = None
+    kept: Kept | None = None
+    services: tuple[str, ...] = ()  # who was asked or left a record, where `kept` is set
 
 
 class Case(_Model, frozen=True, kw_only=True, omit_defaults=True):
@@ -257,6 +270,7 @@ class Correlation(_Model, frozen=True, kw_only=True, omit_defaults=True):
     logs: int = 0
     owned_logs: int = 0
     foreign_logs: int = 0
+    late: int = 0  # spans and logs that came when their attempt's evidence was written
     uncorrelated_logs: dict[str, int] = {}  # per service: lines without a trace id
 
 
@@ -276,6 +290,14 @@ class DocumentedOperation(_Model, frozen=True, kw_only=True, omit_defaults=True)
     path: str  # as the document has it
     answers: tuple[SeenAnswer, ...] = ()
     unseen_because: str = ""  # why no case can see it succeed
+
+
+class Evidence(_Model, frozen=True, kw_only=True, omit_defaults=True):
+    """The file `evidence.jsonl.gz`, which lies beside `run.json` with every attempt in full."""
+
+    bytes: int = 0
+    attempts: int = 0
+    members: tuple[int, ...] = ()  # where each gzip member begins
 
 
 class Overhead(_Model, frozen=True, kw_only=True, omit_defaults=True):
@@ -334,4 +356,5 @@ class Run(_Model, frozen=True, kw_only=True, omit_defaults=True):
     correlation: Correlation = Correlation()
     contract: tuple[DocumentedOperation, ...] = ()
     overhead: Overhead = Overhead()
+    evidence: Evidence = Evidence()
     environment: dict[str, str] = {}

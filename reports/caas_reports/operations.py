@@ -5,6 +5,7 @@ from statistics import median
 
 import msgspec
 
+from caas_reports.archive import NOTHING, Archive
 from caas_reports.causes.trail import Trail
 from caas_reports.model import Run
 
@@ -24,16 +25,22 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     slowest_exchange: str
 
 
-def slowest(run: Run) -> tuple[Operation, ...]:
-    """Give the operations with the highest 95th percentile, the slowest first."""
+def slowest(run: Run, archive: Archive = NOTHING) -> tuple[Operation, ...]:
+    """Give the operations with the highest 95th percentile, the slowest first.
+
+    Args:
+        run: What happened.
+        archive: The evidence that the run itself leaves out.
+    """
     found: dict[tuple[str, str], list[tuple[float, str, str]]] = {}
-    for case in run.cases:
-        for attempt in case.attempts:
-            trail = Trail(attempt)
-            for exchange in attempt.exchanges:
-                key = (exchange.service, trail.operation(exchange))
-                seen = (exchange.timings.total_ms, case.id, exchange.id)
-                found.setdefault(key, []).append(seen)
+    inline = ((case.id, attempt) for case in run.cases for attempt in case.attempts)
+    kept = ((line.case, line.attempt) for line in archive.everything())
+    for case_id, attempt in kept if archive.is_there else inline:
+        trail = Trail(attempt)
+        for exchange in attempt.exchanges:
+            key = (exchange.service, trail.operation(exchange))
+            seen = (exchange.timings.total_ms, case_id, exchange.id)
+            found.setdefault(key, []).append(seen)
     made = [
         Operation(
             service=service,

@@ -13,6 +13,7 @@ from caas_conformance.cli.progress import STYLES
 from caas_conformance.plan.requirements import Registry
 from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.verdicts.judging import exit_code
+from caas_reports.archive import Archive
 from caas_reports.causes.grouping import causes
 from caas_reports.comparison import compare as comparison
 from caas_reports.comparison.baseline import Baseline
@@ -141,7 +142,8 @@ def print_summary(
     console: Console, run: Run, directory: Path, baseline: Baseline | None = None
 ) -> None:
     """Print verdict, counts, red cases, gates, overhead and where the report lies."""
-    _print_causes(console, run)
+    archive = Archive.beside(directory, run)
+    _print_causes(console, run, archive)
     red = [case for case in run.cases if case.verdict in RED]
     for case in red[:RED_CASES_SHOWN]:
         line = Text(f"{case.id} ")
@@ -180,13 +182,13 @@ def print_summary(
         verdict.append(f" ({run.status})")
     console.print(verdict, soft_wrap=True)
     if baseline is not None:
-        _print_comparison(console, run, baseline)
+        _print_comparison(console, run, baseline, archive)
     console.print(Text(f"report: {directory / HTML_REPORT}"), soft_wrap=True)
 
 
-def _print_causes(console: Console, run: Run) -> None:
+def _print_causes(console: Console, run: Run, archive: Archive) -> None:
     """Print what broke, the widest cause first."""
-    found = [cause for cause in causes(run).causes if cause.verdict in RED]
+    found = [cause for cause in causes(run, archive).causes if cause.verdict in RED]
     for cause in found[:CAUSES_SHOWN]:
         line = Text(cause.title, "bold")
         cases = ", ".join(cause.cases[:CAUSE_CASES_SHOWN])
@@ -197,9 +199,9 @@ def _print_causes(console: Console, run: Run) -> None:
         console.print(Text(f"and {len(found) - CAUSES_SHOWN} more causes", "dim"))
 
 
-def _print_comparison(console: Console, run: Run, baseline: Baseline) -> None:
+def _print_comparison(console: Console, run: Run, baseline: Baseline, archive: Archive) -> None:
     """Print how the seed's cases fare now, in one line; `caas report compare` lists them."""
-    compared = comparison.with_seed(run, baseline)
+    compared = comparison.with_seed(run, baseline, archive)
     changes = ", ".join(
         f"{count} {change.replace('_', ' ')}" for change, count in compared.counts.items() if count
     )

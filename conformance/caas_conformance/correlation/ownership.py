@@ -7,7 +7,7 @@ two a check of each other.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from caas_conformance.authoring.checks import MUST, Assertion, Check
 from caas_conformance.authoring.context import CaseContext
@@ -90,24 +90,32 @@ def strangers(record: AttemptRecord, telemetry: AttemptTelemetry, run_marker: st
     return found + list(_wrong_methods(record, telemetry.spans))
 
 
-def strays(
-    records: Iterable[AttemptRecord],
-    spans: Iterable[ReceivedSpan],
-    logs: Iterable[ReceivedLog],
-    run_marker: str,
-) -> list[str]:
-    """Return what names an exchange of this run and lies in a trace that is not its attempt's."""
-    traces = {}
-    for record in records:
-        for exchange in record.context.wire.exchanges:
-            if exchange.is_traced:
-                traces[exchange.correlation_id] = record.trace.trace_id
-    everything: list[ReceivedSpan | ReceivedLog] = [*spans, *logs]
+class Naming(NamedTuple):
+    """A record that names an exchange of this run, and the trace it lies in."""
+
+    service: str
+    name: str
+    trace_id: str
+
+
+def namings(records: Iterable[ReceivedSpan | ReceivedLog], run_marker: str) -> Iterator[Naming]:
+    """Yield each record that names an exchange of this run."""
+    for item in records:
+        for name in _names(item.attributes, run_marker):
+            yield Naming(item.service, name, item.trace_id)
+
+
+def strays(named: Iterable[Naming], trace_of: Mapping[str, str]) -> list[str]:
+    """Return what names an exchange and lies in another trace than its attempt's.
+
+    Args:
+        named: The records that name one.
+        trace_of: The trace of each traced exchange, by its correlation id.
+    """
     return [
-        f"{item.service}: a record of {name} lies in trace {item.trace_id or '(none)'}"
-        for item in everything
-        for name in _names(item.attributes, run_marker)
-        if traces.get(name, item.trace_id) != item.trace_id
+        f"{one.service}: a record of {one.name} lies in trace {one.trace_id or '(none)'}"
+        for one in named
+        if trace_of.get(one.name, one.trace_id) != one.trace_id
     ]
 
 

@@ -8,6 +8,7 @@ here, or they say how much of it was lost. One round serves every attempt that e
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from time import perf_counter
@@ -21,13 +22,14 @@ from caas_conformance.wire.answer import ExchangeRecord
 from caas_conformance.wire.client import Endpoint
 from caas_conformance.wire.connection import Connection, connect
 from caas_observability.correlation import AttemptTelemetry
-from caas_observability.receiver.records import ReceivedSpan
+from caas_observability.receiver.records import ReceivedLog, ReceivedSpan
 from caas_observability.receiver.server import OtlpReceiver
 
 MARKER_TIMEOUT_S = 15.0
 FLUSH = "caas=flush"
 MARKER_KIND, MARKER_NAME = "internal", "caas.telemetry.marker"
 ROUND_INTERVAL_S = 0.05
+MARKERS_HELD_ROUNDS = 2
 LOST_KEYS = ("caas.telemetry.dropped_spans", "caas.telemetry.dropped_logs")
 
 
@@ -48,6 +50,7 @@ class TelemetryCollector:
         self.lost: dict[str, int] = {}
         self.marker_traces: set[str] = set()
         self._endpoints: Sequence[Endpoint] = ()
+        self._marked: deque[str] = deque()  # traces of markers whose span has arrived
         self._connections: dict[str, Connection] = {}
         self._waiting: list[asyncio.Future[list[str]]] = []
         self._rounds: asyncio.Task[None] | None = None
@@ -106,6 +109,23 @@ class TelemetryCollector:
         store, trace_id = self.receiver.store, context.trace.trace_id
         return ownership.owned(context, store.spans_of(trace_id), store.logs_of(trace_id))
 
+    def take(self, context: CaseContext) -> AttemptTelemetry:
+        """Return what has arrived for the attempt, and keep it no longer."""
+        return ownership.owned(context, *self.receiver.store.take(context.trace.trace_id))
+
+    def take_markers(self) -> tuple[list[ReceivedSpan], list[ReceivedLog]]:
+        """Return the records of markers but the newest, and keep them no longer.
+
+        A log line of a marker may come with the export that the next marker asks for.
+        """
+        spans: list[ReceivedSpan] = []
+        logs: list[ReceivedLog] = []
+        while len(self._marked) > MARKERS_HELD_ROUNDS * len(self._endpoints):
+            some_spans, some_logs = self.receiver.store.take(self._marked.popleft())
+            spans += some_spans
+            logs += some_logs
+        return spans, logs
+
     # -- rounds -----------------------------------------------------------------------------
 
     async def _next_round(self) -> list[str]:
@@ -147,6 +167,7 @@ class TelemetryCollector:
         except (TimeoutError, EnvironmentBrokenError):
             return endpoint.service
         self._note_lost(endpoint.url, span)
+        self._marked.append(trace_id)
         return ""
 
     async def _send_marker(self, endpoint: Endpoint, trace_id: str) -> None:

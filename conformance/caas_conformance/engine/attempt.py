@@ -16,7 +16,7 @@ from caas_conformance.errors import (
     EnvironmentBrokenError,
 )
 from caas_conformance.wire.trace_context import AttemptTrace
-from caas_reports.model import Status, Verdict
+from caas_reports.model import Attempt, Status, Verdict
 
 TRACEBACK_CHARS_MAX = 4_000
 VACUOUS = "vacuous: no assertion looked at what the platform answered"
@@ -24,7 +24,7 @@ VACUOUS = "vacuous: no assertion looked at what the platform answered"
 
 @dataclass(slots=True)
 class AttemptRecord:
-    """One attempt as it ran; kept as light objects until the reports are made."""
+    """One attempt as it ran: light objects until it is kept, then what the report says of it."""
 
     case: CaseDefinition
     number: int
@@ -44,6 +44,7 @@ class AttemptRecord:
     paused_s: float = 0.0
     contract_s: float = 0.0
     inconclusive: bool = False
+    kept: Attempt | None = None
 
     @classmethod
     def begin(
@@ -61,6 +62,13 @@ class AttemptRecord:
         self.failure_kind = "environment"
         told = f"inconclusive: the machine stood still for {self.paused_s:.1f} s"
         self.reason = f"{told}; {self.reason}" if self.reason else told
+
+    def release(self, kept: Attempt) -> None:
+        """Let go of what happened, for the report's model of it."""
+        self.reason = self.reason_redacted
+        self.kept = kept
+        self.extra_checks = []
+        self.context = _NOBODYS
 
     @property
     def reason_redacted(self) -> str:
@@ -83,6 +91,9 @@ class AttemptRecord:
         telemetry_ms = self.context.telemetry_wait_s * 1000
         own_ms = max(0.0, self.duration_ms - self.sut_wait_ms - telemetry_ms)
         return own_ms + self.contract_s * 1000
+
+
+_NOBODYS = CaseContext(Environment({}), AttemptTrace("", "", 0), ())
 
 
 async def drive(record: AttemptRecord) -> None:

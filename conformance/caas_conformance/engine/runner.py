@@ -24,6 +24,8 @@ REPEAT_MAX = 1_000
 RETRIES_MAX = 5
 INCONCLUSIVE_MAX = 1
 """A case that comes out red again is red, whatever the machine did meanwhile."""
+HELD_MAX = 64
+"""Attempts that have ended and whose evidence is not on disk yet; more, and none begins."""
 OVERTIME_S = 2.0  # beyond a case's own limit, which should have ended it, and between tries to
 CANCELLATIONS_MAX = 5
 
@@ -50,6 +52,13 @@ class Telemetry(Protocol):
 
     async def settle(self, record: AttemptRecord) -> None:
         """Return when everything recorded for *record* has arrived; adds its check."""
+
+
+class Keeper(Protocol):
+    """Writes down what happened, so that a run of any length needs little memory."""
+
+    async def keep(self, record: AttemptRecord) -> None:
+        """Return when the evidence of a judged attempt is on disk and no longer in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +114,7 @@ class CaseResult:
 class Runner:
     """Runs each case of a plan and keeps the results in the plan's order."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a run is made of, all but two by name
         self,
         plan: Sequence[CaseDefinition],
         environment: Environment,
@@ -116,6 +125,7 @@ class Runner:
         watchers: Iterable[Watcher] = (),
         telemetry: Telemetry | None = None,
         contract: ContractJudge | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.results = [CaseResult(case) for case in plan]
         self.stopped_because = ""
@@ -127,6 +137,8 @@ class Runner:
         self._watchers = tuple(watchers)
         self._telemetry = telemetry
         self._contract = contract
+        self._keeper = keeper
+        self._held = asyncio.Semaphore(options.parallel + HELD_MAX)
         self._slots = asyncio.Semaphore(options.parallel)
         self._driving: set[asyncio.Task[None]] = set()
         self._pauses = PauseWatch()
@@ -156,9 +168,10 @@ class Runner:
                 if record is None:
                     return
                 final = record.verdict not in RED or not tries_left or bool(self.stopped_because)
-                self._tell(record, final=final)
                 if final:
                     result.finals.append(record)
+                await self._ended(record, final=final)
+                if final:
                     break
             if result.verdict in RED and self._options.fail_fast:
                 self._stop_after(result.case)
@@ -169,7 +182,7 @@ class Runner:
             if record is None or not self._proves_nothing(record, result):
                 return record
             record.set_aside()
-            self._tell(record, final=False)
+            await self._ended(record, final=False)
 
     def _proves_nothing(self, record: AttemptRecord, result: CaseResult) -> bool:
         """Tell whether it is red, perhaps only because the harness stood still meanwhile."""
@@ -178,8 +191,10 @@ class Runner:
         return paused and record.verdict in RED and not self.stopped_because
 
     async def _attempt(self, result: CaseResult) -> AttemptRecord | None:
+        await self._held.acquire()
         async with self._slots:
             if self.stopped_because:
+                self._held.release()
                 return None
             paused_before_s = self._pauses.total_s()
             number = len(result.attempts) + 1
@@ -228,6 +243,13 @@ class Runner:
 
     def _stop_after(self, case: CaseDefinition) -> None:
         self.stopped_because = self.stopped_because or f"stopped by --fail-fast after {case.id}"
+
+    async def _ended(self, record: AttemptRecord, *, final: bool) -> None:
+        """Tell the verdict, and let go of the attempt."""
+        self._tell(record, final=final)
+        if self._keeper is not None:
+            await self._keeper.keep(record)
+        self._held.release()
 
     def _tell(self, record: AttemptRecord, *, final: bool) -> None:
         self._journal.write(

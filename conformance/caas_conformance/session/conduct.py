@@ -17,7 +17,6 @@ from caas_conformance.authoring.context import Environment
 from caas_conformance.authoring.definition import CaseDefinition
 from caas_conformance.contract import documents
 from caas_conformance.contract.judge import ContractJudge
-from caas_conformance.correlation import leaks
 from caas_conformance.correlation.settling import TelemetryCollector
 from caas_conformance.engine.attempt import AttemptRecord
 from caas_conformance.engine.own_stack import OwnStack
@@ -29,14 +28,13 @@ from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.verdicts import assemble
 from caas_conformance.verdicts.assemble import RunFacts
 from caas_conformance.verdicts.gates import GateLimits
+from caas_conformance.verdicts.keeping import EvidenceKeeper
 from caas_conformance.wire.credentials import masked
 from caas_conformance.wire.trace_context import run_marker
 from caas_observability.receiver.server import OtlpReceiver
-from caas_observability.redaction import Redactor
 from caas_reports import formats
 from caas_reports.model import Run, Target
 
-TELEMETRY_FILE = "telemetry.jsonl"
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -107,9 +105,10 @@ async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
             directory.write_plan(run_id, tuple(c.id for c in request.plan), dict(facts.options))
             journal = directory.journal()  # first: only what has one is known to be killed
             directory.write_run(assemble.opening(facts))
+            keeper = EvidenceKeeper(directory.path, platform.collector)
             before = platform.found.restarts()
             runner, duration_ms = await _execute(
-                request, facts, platform, journal, progress, interrupts
+                request, facts, platform, keeper, journal, progress, interrupts
             )
             after = platform.found.restarts()
     progress.say("writing the reports")
@@ -117,6 +116,7 @@ async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
         results=runner.results,
         collector=platform.collector,
         contract=platform.contract,
+        keeper=keeper,
         duration_ms=duration_ms,
         aborted=runner.aborted,
         restarts={name: times - before.get(name, 0) for name, times in after.items()},
@@ -138,11 +138,12 @@ class _Platform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
-    """What a run left behind in memory."""
+    """What a run left behind."""
 
     results: Sequence[CaseResult]
     collector: TelemetryCollector | None
     contract: ContractJudge | None
+    keeper: EvidenceKeeper
     duration_ms: float
     aborted: bool
     restarts: dict[str, int]
@@ -152,6 +153,7 @@ async def _execute(
     request: RunRequest,
     facts: RunFacts,
     platform: _Platform,
+    keeper: EvidenceKeeper,
     journal: Journal,
     progress: Progress,
     interrupts: "_Interrupts",
@@ -166,6 +168,7 @@ async def _execute(
         watchers=(progress,),
         telemetry=platform.collector,
         contract=platform.contract,
+        keeper=keeper,
     )
     progress.expect(facts.plan)
     began = perf_counter()
@@ -295,15 +298,12 @@ def _report(facts: RunFacts, outcome: _Outcome, directory: RunDirectory) -> Run:
         facts,
         outcome.results,
         outcome.collector,
+        outcome.keeper,
         outcome.contract,
         duration_ms=outcome.duration_ms,
         aborted=outcome.aborted,
         restarts=outcome.restarts,
     )
-    if outcome.collector is not None:
-        path = directory.path / TELEMETRY_FILE
-        outcome.collector.receiver.write_jsonl(path, Redactor())
-        leaks.scrub_file(path, _secrets(outcome.results))
     directory.write_run(run)
     try:
         formats.write_all(run, directory.path)
@@ -311,10 +311,6 @@ def _report(facts: RunFacts, outcome: _Outcome, directory: RunDirectory) -> Run:
         text = f"a report can't be written ({type(error).__name__}: {error}); run.json is in"
         raise ReportsIncompleteError(f"{text} {directory.path}") from error
     return run
-
-
-def _secrets(results: Sequence[CaseResult]) -> set[str]:
-    return {s for result in results for record in result.attempts for s in record.context.secrets}
 
 
 def typed(arguments: Sequence[str]) -> str:

@@ -11,15 +11,14 @@ import msgspec
 
 from caas_conformance.authoring.definition import CaseDefinition, Phase
 from caas_conformance.contract.judge import ContractJudge
-from caas_conformance.correlation import leaks, ownership
+from caas_conformance.correlation import leaks
 from caas_conformance.correlation.settling import TelemetryCollector
 from caas_conformance.engine.runner import CaseResult
 from caas_conformance.plan.requirements import Registry
 from caas_conformance.timestamps import rfc3339
-from caas_conformance.verdicts.build import AttemptBuilder
 from caas_conformance.verdicts.gates import Findings, GateLimits, judge_gates, percentile
 from caas_conformance.verdicts.judging import count, verdict_of_run
-from caas_observability.correlation import AttemptTelemetry
+from caas_conformance.verdicts.keeping import EvidenceKeeper
 from caas_reports import model
 from caas_reports.model import SCHEMA_VERSION, Status, Verdict
 
@@ -77,20 +76,22 @@ def closing(
     facts: RunFacts,
     results: Sequence[CaseResult],
     collector: TelemetryCollector | None,
+    keeper: EvidenceKeeper,
     contract: ContractJudge | None = None,
     *,
     duration_ms: float,
     aborted: bool,
     restarts: Mapping[str, int],
 ) -> model.Run:
-    """Return the finished run with its whole evidence and every gate judged."""
-    found = _telemetry(results, collector)
-    built = tuple(_case(facts, result, tuple(_attempts(result, found))) for result in results)
-    secrets = {s for result in results for r in result.attempts for s in r.context.secrets}
-    cases, leaked = leaks.scrubbed(built, secrets)
+    """Return the finished run with every gate judged; its evidence is complete on disk."""
+    evidence = keeper.close()
+    found = leaks.Leaks(keeper.secrets)
+    evidence = keeper.scrub(evidence, found)
+    built = tuple(_case(facts, r, tuple(a.kept for a in r.attempts if a.kept)) for r in results)
+    cases = leaks.scrub_cases(built, found)
     vacuous = sum(result.vacuous for result in results)
     counts = count(cases, vacuous=vacuous)
-    correlation, mix_ups = _correlation(results, found, collector)
+    correlation = keeper.tally.summary()
     gates = judge_gates(
         Findings(
             counts=counts,
@@ -98,10 +99,11 @@ def closing(
             results=results,
             correlation=correlation,
             registry=facts.registry,
-            mix_ups=mix_ups,
+            exchange_ms=keeper.exchange_ms,
+            mix_ups=keeper.tally.mix_ups,
             lost_records=_lost(collector),
             refused_telemetry=_refused(collector),
-            leaks=leaked,
+            leaks=len(found.found),
             restarts=restarts,
             contract=contract,
         ),
@@ -116,36 +118,10 @@ def closing(
         gates=gates,
         correlation=correlation,
         contract=contract.operations() if contract else (),
-        overhead=_overhead(results, collector, contract),
+        overhead=_overhead(keeper.overhead_ms, collector, contract),
+        evidence=evidence,
     )
     return msgspec.structs.replace(run, verdict=verdict_of_run(run))
-
-
-_Found = dict[str, AttemptTelemetry]
-
-
-def _telemetry(results: Sequence[CaseResult], collector: TelemetryCollector | None) -> _Found:
-    """Return what has arrived by now, by trace: records that came after settling included."""
-    if collector is None:
-        return {}
-    return {
-        record.trace.trace_id: collector.telemetry_of(record.context)
-        for result in results
-        for record in result.attempts
-    }
-
-
-def _attempts(result: CaseResult, found: _Found) -> list[model.Attempt]:
-    attempts = []
-    for record in result.attempts:
-        builder = AttemptBuilder(record, found.get(record.trace.trace_id))
-        try:
-            attempts.append(builder.build())
-        except Exception as error:  # noqa: BLE001 - one odd body must not cost the whole report
-            record.verdict = Verdict.ERROR
-            record.reason = f"its evidence can't be shown: {type(error).__name__}"
-            attempts.append(builder.without_evidence(record.reason))
-    return attempts
 
 
 def _case(facts: RunFacts, result: CaseResult, attempts: tuple[model.Attempt, ...]) -> model.Case:
@@ -167,43 +143,6 @@ def _case(facts: RunFacts, result: CaseResult, attempts: tuple[model.Attempt, ..
     )
 
 
-def _correlation(
-    results: Sequence[CaseResult], found: _Found, collector: TelemetryCollector | None
-) -> tuple[model.Correlation, list[str]]:
-    records = [record for result in results for record in result.attempts]
-    if collector is None:
-        return model.Correlation(attempts=len(records)), []
-    store = collector.receiver.store
-    conclusive = [record for record in records if not record.inconclusive]
-    traces = set(found) | collector.marker_traces
-    mix_ups = [
-        stranger
-        for record in records
-        for stranger in ownership.strangers(
-            record, found[record.trace.trace_id], collector.run_marker
-        )
-    ]
-    mix_ups += ownership.strays(records, store.spans, store.logs, collector.run_marker)
-    uncorrelated: dict[str, int] = {}
-    for log in store.logs:
-        if not log.trace_id:
-            uncorrelated[log.service] = uncorrelated.get(log.service, 0) + 1
-    summary = model.Correlation(
-        attempts=len(conclusive),
-        attempts_with_trace=sum(bool(found[r.trace.trace_id].spans) for r in conclusive),
-        attempts_with_log=sum(bool(found[r.trace.trace_id].logs) for r in conclusive),
-        spans=len(store.spans),
-        owned_spans=sum(len(t.spans) for t in found.values()),
-        orphan_spans=sum(len(t.orphan_spans) for t in found.values()),
-        foreign_spans=sum(span.trace_id not in traces for span in store.spans),
-        logs=len(store.logs),
-        owned_logs=sum(len(t.logs) for t in found.values()),
-        foreign_logs=sum(bool(x.trace_id) and x.trace_id not in traces for x in store.logs),
-        uncorrelated_logs=uncorrelated,
-    )
-    return summary, mix_ups
-
-
 def _lost(collector: TelemetryCollector | None) -> int:
     if collector is None:
         return 0
@@ -220,11 +159,10 @@ def _refused(collector: TelemetryCollector | None) -> Mapping[str, int]:
 
 
 def _overhead(
-    results: Sequence[CaseResult],
+    costs: Sequence[float],
     collector: TelemetryCollector | None,
     contract: ContractJudge | None,
 ) -> model.Overhead:
-    costs = [record.overhead_ms for result in results for record in result.attempts]
     if not costs:
         return model.Overhead()
     return model.Overhead(

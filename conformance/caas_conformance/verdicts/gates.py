@@ -46,6 +46,7 @@ class Findings:
     results: Sequence[CaseResult]
     correlation: Correlation
     registry: Registry
+    exchange_ms: Sequence[float] = ()
     mix_ups: Sequence[str] = ()
     lost_records: int = 0
     refused_telemetry: Mapping[str, int] = field(default_factory=dict)
@@ -78,7 +79,7 @@ def _gates(found: Findings, limits: GateLimits) -> Iterator[Gate]:
     if found.contract is not None:
         yield from _contract_gates(found.contract, limits)
     if limits.p95_ms is not None:
-        p95 = percentile(_exchange_times(found.cases), 95)
+        p95 = percentile(found.exchange_ms, 95)
         yield _gate("p95 of exchanges", p95 <= limits.p95_ms, f"<= {limits.p95_ms:g} ms",
                     f"{p95:.1f} ms")  # fmt: skip
     if limits.min_coverage is not None:
@@ -159,10 +160,6 @@ def percentile(values: Sequence[float], percent: int) -> float:
         return 0.0
     rank: Callable[[int], int] = lambda n: max(1, -(-n * percent // 100))  # noqa: E731 - ceiling
     return ordered[rank(len(ordered)) - 1]
-
-
-def _exchange_times(cases: Sequence[Case]) -> list[float]:
-    return [x.timings.total_ms for c in cases for a in c.attempts for x in a.exchanges]
 
 
 def _zero(name: str, actual: int, detail: Sequence[str] = ()) -> Gate:

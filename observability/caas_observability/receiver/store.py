@@ -1,4 +1,7 @@
-"""The spans and log records of a run, bounded, by trace, and written as OTLP/JSON lines."""
+"""The spans and log records of a run until they are taken, bounded, by trace.
+
+They are written as OTLP/JSON lines.
+"""
 
 import asyncio
 import threading
@@ -7,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import msgspec
 
@@ -31,22 +34,30 @@ class TelemetryStore:
     Filled by one thread and read by others; whoever waits, waits on a loop of its own.
 
     Attributes:
-        spans: In order of arrival.
-        logs: In order of arrival, those without a trace included.
         metrics: How many metrics arrived; they are not kept.
         rejected: How many spans and log records found the store full.
     """
 
     def __init__(self, max_records: int = RECORDS_MAX) -> None:
         self._max_records = max_records
-        self._spans_by_trace: dict[str, list[ReceivedSpan]] = defaultdict(list)
-        self._logs_by_trace: dict[str, list[ReceivedLog]] = defaultdict(list)
+        self._spans: _Records[ReceivedSpan] = _Records()
+        self._logs: _Records[ReceivedLog] = _Records()
         self._lock = threading.Lock()
         self._waiting: dict[_Key, list[asyncio.Future[Any]]] = {}
-        self.spans: list[ReceivedSpan] = []
-        self.logs: list[ReceivedLog] = []
         self.metrics: Counter[str] = Counter()
         self.rejected = 0
+
+    @property
+    def spans(self) -> list[ReceivedSpan]:
+        """Those not taken yet, in order of arrival."""
+        with self._lock:
+            return self._spans.everything()
+
+    @property
+    def logs(self) -> list[ReceivedLog]:
+        """Those not taken yet, in order of arrival, those without a trace included."""
+        with self._lock:
+            return self._logs.everything()
 
     def add_spans(self, spans: Sequence[ReceivedSpan]) -> int:
         """Keep *spans* and tell whoever waits for one; return how many did not fit."""
@@ -54,8 +65,7 @@ class TelemetryStore:
             kept = spans[: self._room()]
             self.rejected += len(spans) - len(kept)
             for span in kept:
-                self.spans.append(span)
-                self._spans_by_trace[span.trace_id].append(span)
+                self._spans.add(span)
                 self._tell((span.trace_id, span.service, span.kind), span)
         return len(spans) - len(kept)
 
@@ -65,9 +75,8 @@ class TelemetryStore:
             kept = logs[: self._room()]
             self.rejected += len(logs) - len(kept)
             for log in kept:
-                self.logs.append(log)
+                self._logs.add(log)
                 if log.trace_id:
-                    self._logs_by_trace[log.trace_id].append(log)
                     self._tell((log.trace_id, log.service, log.message), log)
         return len(logs) - len(kept)
 
@@ -77,17 +86,22 @@ class TelemetryStore:
                 waiting.get_loop().call_soon_threadsafe(_resolve, waiting, arrived)
 
     def _room(self) -> int:
-        return max(0, self._max_records - len(self.spans) - len(self.logs))
+        return max(0, self._max_records - len(self._spans) - len(self._logs))
 
     def spans_of(self, trace_id: str) -> Sequence[ReceivedSpan]:
         """Return the spans of one trace, in order of arrival."""
         with self._lock:
-            return list(self._spans_by_trace.get(trace_id, ()))
+            return self._spans.of(trace_id)
 
     def logs_of(self, trace_id: str) -> Sequence[ReceivedLog]:
         """Return the log records of one trace, in order of arrival."""
         with self._lock:
-            return list(self._logs_by_trace.get(trace_id, ()))
+            return self._logs.of(trace_id) if trace_id else []
+
+    def take(self, trace_id: str) -> tuple[list[ReceivedSpan], list[ReceivedLog]]:
+        """Return the records of one trace, and make room for others."""
+        with self._lock:
+            return self._spans.take(trace_id), self._logs.take(trace_id)
 
     async def wait_for_span(
         self, trace_id: str, service: str, *, kind: str = "server", timeout_s: float
@@ -99,7 +113,7 @@ class TelemetryStore:
         """
         arrival = self._arrival()
         with self._lock:
-            for span in self._spans_by_trace.get(trace_id, ()):
+            for span in self._spans.of(trace_id):
                 if span.service == service and span.kind == kind:
                     return span
             self._waiting.setdefault((trace_id, service, kind), []).append(arrival)
@@ -116,7 +130,7 @@ class TelemetryStore:
         """
         arrival = self._arrival()
         with self._lock:
-            for log in self._logs_by_trace.get(trace_id, ()):
+            for log in self._logs.of(trace_id):
                 if log.service == service and log.message == message:
                     return log
             self._waiting.setdefault((trace_id, service, message), []).append(arrival)
@@ -141,21 +155,59 @@ class TelemetryStore:
 
     def write_jsonl(self, path: Path, redactor: Redactor | None = None) -> int:
         """Write everything as OTLP/JSON lines to *path*, redacted; return the number of lines."""
-        redactor = redactor or Redactor()
-        count = 0
         with path.open("wb") as file:
-            for line in self._lines(redactor):
-                file.write(msgspec.json.encode(line, enc_hook=str) + b"\n")
-                count += 1
-        return count
+            return write_lines(file, self.spans, self.logs, redactor or Redactor())
 
-    def _lines(self, redactor: Redactor) -> Iterator[dict[str, Any]]:
-        for resource, scope, spans in _groups(self.spans):
-            group = {"scope": {"name": scope}, "spans": [_span(s, redactor) for s in spans]}
-            yield {"resourceSpans": [{**_resource(resource, redactor), "scopeSpans": [group]}]}
-        for resource, scope, logs in _groups(self.logs):
-            group = {"scope": {"name": scope}, "logRecords": [_log(r, redactor) for r in logs]}
-            yield {"resourceLogs": [{**_resource(resource, redactor), "scopeLogs": [group]}]}
+
+class _Records(Generic[Record]):
+    """Records in order of arrival, found and taken by trace."""
+
+    def __init__(self) -> None:
+        self._by_number: dict[int, Record] = {}
+        self._by_trace: defaultdict[str, list[int]] = defaultdict(list)
+        self._number = 0
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def add(self, record: Record) -> None:
+        self._by_number[self._number] = record
+        self._by_trace[record.trace_id].append(self._number)
+        self._number += 1
+
+    def everything(self) -> list[Record]:
+        return list(self._by_number.values())
+
+    def of(self, trace_id: str) -> list[Record]:
+        return [self._by_number[number] for number in self._by_trace.get(trace_id, ())]
+
+    def take(self, trace_id: str) -> list[Record]:
+        return [self._by_number.pop(number) for number in self._by_trace.pop(trace_id, ())]
+
+
+def write_lines(
+    file: BinaryIO,
+    spans: Iterable[ReceivedSpan],
+    logs: Iterable[ReceivedLog],
+    redactor: Redactor,
+) -> int:
+    """Append records to *file* as OTLP/JSON lines, redacted; return the number of lines."""
+    count = 0
+    for line in _lines(spans, logs, redactor):
+        file.write(msgspec.json.encode(line, enc_hook=str) + b"\n")
+        count += 1
+    return count
+
+
+def _lines(
+    spans: Iterable[ReceivedSpan], logs: Iterable[ReceivedLog], redactor: Redactor
+) -> Iterator[dict[str, Any]]:
+    for resource, scope, some in _groups(spans):
+        group = {"scope": {"name": scope}, "spans": [_span(s, redactor) for s in some]}
+        yield {"resourceSpans": [{**_resource(resource, redactor), "scopeSpans": [group]}]}
+    for resource, scope, records in _groups(logs):
+        group = {"scope": {"name": scope}, "logRecords": [_log(r, redactor) for r in records]}
+        yield {"resourceLogs": [{**_resource(resource, redactor), "scopeLogs": [group]}]}
 
 
 def _resolve(waiting: asyncio.Future[Any], arrived: ReceivedSpan | ReceivedLog) -> None:

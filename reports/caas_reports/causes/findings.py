@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from caas_reports.archive import NOTHING, Archive
 from caas_reports.causes.phrases import (
     TEXT_CHARS_MAX,
     detail_of,
@@ -119,7 +120,7 @@ class _Thrown(NamedTuple):
     frame: str
 
 
-def finding(case: Case, run: Run) -> Finding | None:
+def finding(case: Case, run: Run, archive: Archive = NOTHING) -> Finding | None:
     """Say what broke a case, or its last red attempt when it is flaky; None when nothing did."""
     if case.verdict is Verdict.SKIPPED or (case.verdict is Verdict.PASSED and not case.flaky):
         return None
@@ -131,7 +132,7 @@ def finding(case: Case, run: Run) -> Finding | None:
     broken = [attempt for attempt in case.attempts if attempt.verdict in red]
     if not broken:
         return None
-    return _Reader(broken[-1], _ports(run)).read()
+    return _Reader(archive.full(broken[-1]), _ports(run)).read()
 
 
 def _ports(run: Run) -> dict[str, str]:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from caas_reports.archive import NOTHING, Archive
 from caas_reports.causes.findings import Finding, Kind, finding
 from caas_reports.causes.phrases import title
 from caas_reports.model import Case, Level, Run, Verdict
@@ -54,15 +55,21 @@ class Causes(msgspec.Struct, frozen=True, kw_only=True):
 _Group = list[tuple[Case, Finding]]
 
 
-def causes(run: Run) -> Causes:
-    """Find what broke each case and group what broke alike."""
-    found = [(case, said) for case in run.cases if (said := finding(case, run)) is not None]
+def causes(run: Run, archive: Archive = NOTHING) -> Causes:
+    """Find what broke each case and group what broke alike.
+
+    Args:
+        run: What happened.
+        archive: The evidence that the run itself leaves out.
+    """
+    looked = ((case, finding(case, run, archive)) for case in run.cases)
+    found = [(case, said) for case, said in looked if said is not None]
     groups: dict[tuple[str, ...], _Group] = {}
     for case, said in found:
         key = (said.kind, said.service, said.place, said.alike, said.level)
         groups.setdefault(key, []).append((case, said))
     joined = _with_lost_telemetry(_merged(groups.values()), run)
-    made = sorted((_cause(group, run) for group in joined), key=_rank)
+    made = sorted((_cause(group, run, archive) for group in joined), key=_rank)
     return Causes(causes=tuple(made), findings={case.id: said for case, said in found})
 
 
@@ -110,10 +117,10 @@ def _near(moment: float | None, moments: Sequence[float]) -> bool:
     return min(moments) - SILENCE_NEAR_MS <= moment <= max(moments) + SILENCE_NEAR_MS
 
 
-def _cause(group: Sequence[tuple[Case, Finding]], run: Run) -> Cause:
+def _cause(group: Sequence[tuple[Case, Finding]], run: Run, archive: Archive) -> Cause:
     said = [finding for _, finding in group]
     seen = [moment for one in group if (moment := _moment(*one, run)) is not None]
-    example = min(group, key=lambda one: (_requests(one[0]), one[0].id))[0]
+    example = min(group, key=lambda one: (_requests(one[0], archive), one[0].id))[0]
     return Cause(
         verdict=_worst([case for case, _ in group], said),
         title=title(said[0].service, _what(said)),
@@ -149,8 +156,8 @@ def _worst(cases: Iterable[Case], said: Iterable[Finding]) -> Verdict:
     return Verdict.WARNING
 
 
-def _requests(case: Case) -> int:
-    return len(case.attempts[-1].exchanges) if case.attempts else 0
+def _requests(case: Case, archive: Archive) -> int:
+    return len(archive.full(case.attempts[-1]).exchanges) if case.attempts else 0
 
 
 def _moment(case: Case, said: Finding, run: Run) -> float | None:

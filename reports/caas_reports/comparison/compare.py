@@ -22,6 +22,7 @@ from enum import StrEnum
 
 import msgspec
 
+from caas_reports.archive import NOTHING, Archive
 from caas_reports.comparison.baseline import Baseline, SeedCase, Then
 from caas_reports.model import GREEN, Attempt, Case, Run, Verdict
 
@@ -115,13 +116,19 @@ class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[RunRow, ...]
 
 
-def with_seed(run: Run, baseline: Baseline) -> SeedComparison:
-    """Set a run beside the seed's report, case by case."""
+def with_seed(run: Run, baseline: Baseline, archive: Archive = NOTHING) -> SeedComparison:
+    """Set a run beside the seed's report, case by case.
+
+    Args:
+        run: What happened.
+        baseline: The seed's report.
+        archive: The evidence that the run itself leaves out.
+    """
     naming: dict[int, list[Case]] = {}
     for case in run.cases:
         for number in case.baseline:
             naming.setdefault(number, []).append(case)
-    rows = tuple(_seed_row(seed, naming.get(seed.number, [])) for seed in baseline.cases)
+    rows = tuple(_seed_row(seed, naming.get(seed.number, []), archive) for seed in baseline.cases)
     return SeedComparison(
         baseline=baseline.name,
         run_id=run.run_id,
@@ -136,8 +143,8 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict | None:
     return next((verdict for verdict in _WORST_FIRST if verdict in given), None)
 
 
-def _seed_row(seed: SeedCase, cases: list[Case]) -> SeedRow:
-    change, reason = _seed_change(seed, cases)
+def _seed_row(seed: SeedCase, cases: list[Case], archive: Archive) -> SeedRow:
+    change, reason = _seed_change(seed, cases, archive)
     judged = [case.verdict for case in cases if case.verdict in JUDGED]
     return SeedRow(
         number=seed.number,
@@ -153,7 +160,7 @@ def _seed_row(seed: SeedCase, cases: list[Case]) -> SeedRow:
     )
 
 
-def _seed_change(seed: SeedCase, cases: list[Case]) -> tuple[Change, str]:
+def _seed_change(seed: SeedCase, cases: list[Case], archive: Archive) -> tuple[Change, str]:
     judged = [case for case in cases if case.verdict in JUDGED]
     failing = [case.id for case in judged if case.verdict is Verdict.FAILED]
     if not judged:
@@ -161,7 +168,7 @@ def _seed_change(seed: SeedCase, cases: list[Case]) -> tuple[Change, str]:
         return Change.NOT_COVERED, f"no verdict: {verdict}" if verdict else "no case names it yet"
     if failing:
         return _failing_now(seed, ", ".join(failing))
-    return _passing_now(seed, judged)
+    return _passing_now(seed, judged, archive)
 
 
 def _failing_now(seed: SeedCase, failing: str) -> tuple[Change, str]:
@@ -170,24 +177,23 @@ def _failing_now(seed: SeedCase, failing: str) -> tuple[Change, str]:
     return Change.SAME, f"{seed.then.value} then, {failing} fails now"
 
 
-def _passing_now(seed: SeedCase, judged: list[Case]) -> tuple[Change, str]:
+def _passing_now(seed: SeedCase, judged: list[Case], archive: Archive) -> tuple[Change, str]:
     if seed.then not in _ANSWERED_WELL:
         return Change.FIXED, f"{seed.then.value} then, passes now"
     if seed.then is Then.STATED:
         return Change.SAME, "passes as it did then"
-    if any(is_proven(case) for case in judged):
+    if any(is_proven(archive.full(c.attempts[-1])) for c in judged if c.attempts):
         return Change.HARDENED, "anything passed then, proven now"
     return Change.SAME, "passes, but no check looks at what the answer says"
 
 
-def is_proven(case: Case) -> bool:
+def is_proven(attempt: Attempt) -> bool:
     """Tell whether passed assertions cover both the kind of the answer and what it says.
 
     Headers, traces and logs are not what it says: every case has checks on those.
     """
     places = [
         assertion.at.lower().removeprefix("response.")
-        for attempt in case.attempts[-1:]
         for check in attempt.checks
         for assertion in check.assertions
         if assertion.passed

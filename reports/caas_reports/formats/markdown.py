@@ -5,10 +5,12 @@ then Request, Response and Service Reaction Logs. What the seed lacked comes bes
 case proves, its checks, and the trace.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
+from caas_reports.archive import Archive
 from caas_reports.causes.grouping import causes
 from caas_reports.comparison.context import Context
 from caas_reports.model import Attempt, Case, Check, Exchange, Message, Run, Verdict
@@ -20,14 +22,19 @@ NAME = "markdown"
 FILENAME = "report.md"
 WIRE_EVENTS_MAX = 200
 LOG_LINES_MAX = 500
+ATTEMPTS_MAX = 5
+"""Of one case, with their evidence; the last ones that did not pass."""
 
 
-def write(run: Run, stream: BinaryIO, context: Context) -> None:  # noqa: ARG001
-    """Write the document; control characters of what the platform said are shown."""
-    stream.writelines(plain(line).encode() + b"\n" for line in _document(run))
+def write(run: Run, stream: BinaryIO, context: Context) -> None:
+    """Write the document; control characters of what the platform said are shown.
+
+    What passed has a line; with `context.full` it is told like the rest.
+    """
+    stream.writelines(plain(line).encode() + b"\n" for line in _document(run, context))
 
 
-def _document(run: Run) -> Iterator[str]:
+def _document(run: Run, context: Context) -> Iterator[str]:
     yield "# CAAS conformance report"
     yield ""
     yield f"**Generated:** {run.started_at}"
@@ -36,11 +43,32 @@ def _document(run: Run) -> Iterator[str]:
     yield f"**Tested:** {_tested(run)}"
     yield ""
     yield from _summary(run)
-    yield from _attention(run)
+    yield from _attention(run, context.archive)
+    in_a_line = [] if context.full else [case for case in run.cases if _simply_passed(case)]
     for case in run.cases:
-        yield from _case(case)
+        if context.full or not _simply_passed(case):
+            yield from _case(case, context)
+    yield from _passed(in_a_line)
     yield from _contract(run)
     yield from _requirements(run)
+
+
+def _simply_passed(case: Case) -> bool:
+    return case.verdict is Verdict.PASSED and not case.flaky
+
+
+def _passed(cases: list[Case]) -> Iterator[str]:
+    if not cases:
+        return
+    yield "## Passed"
+    for case in cases:
+        last = case.attempts[-1]
+        times = f", {len(case.attempts)} times" if len(case.attempts) > 1 else ""
+        told = f"{len(last.checks)} checks in {duration(last.duration_ms)}"
+        yield f"- **{case.id}** {_line(case.title)}: {told}{times}"
+    yield ""
+    yield "`caas report render --format markdown --full` tells these with their evidence, too."
+    yield ""
 
 
 def _tested(run: Run) -> str:
@@ -87,9 +115,9 @@ def _summary(run: Run) -> Iterator[str]:
         yield ""
 
 
-def _attention(run: Run) -> Iterator[str]:
+def _attention(run: Run, archive: Archive) -> Iterator[str]:
     wanting = [case for case in run.cases if case.verdict is not Verdict.PASSED]
-    yield from _causes(run)
+    yield from _causes(run, archive)
     if not wanting:
         return
     yield "## Needs attention"
@@ -101,8 +129,8 @@ def _attention(run: Run) -> Iterator[str]:
     yield ""
 
 
-def _causes(run: Run) -> Iterator[str]:
-    found = causes(run)
+def _causes(run: Run, archive: Archive) -> Iterator[str]:
+    found = causes(run, archive)
     if not found.causes:
         return
     yield "## What broke"
@@ -124,7 +152,7 @@ def _causes(run: Run) -> Iterator[str]:
     yield ""
 
 
-def _case(case: Case) -> Iterator[str]:
+def _case(case: Case, context: Context) -> Iterator[str]:
     last = case.attempts[-1] if case.attempts else None
     protocols = sorted({exchange.protocol for exchange in last.exchanges}) if last else []
     yield f"## [{case.id}] {_line(case.title)}"
@@ -142,13 +170,26 @@ def _case(case: Case) -> Iterator[str]:
     if case.reproduce:
         yield f"- **Reproduce:** {_code(case.reproduce)}"
     yield ""
-    for attempt in case.attempts:
+    shown = case.attempts if context.full else _worth_showing(case)
+    for attempt in shown:
         if len(case.attempts) > 1:
             yield f"### Attempt {attempt.number}: {attempt.verdict.value}"
             yield ""
-        yield from _attempt(attempt)
+        yield from _attempt(context.archive.full(attempt))
+    numbers = {attempt.number for attempt in shown}
+    rest = Counter(a.verdict.value for a in case.attempts if a.number not in numbers)
+    if rest:
+        told = ", ".join(f"{times} {verdict}" for verdict, times in rest.items())
+        yield f"{len(case.attempts)} attempts; not shown: {told}."
+        yield ""
     yield "---"
     yield ""
+
+
+def _worth_showing(case: Case) -> tuple[Attempt, ...]:
+    """Give the last attempts that did not pass; of a case that has none, the last."""
+    broken = [a for a in case.attempts if a.verdict is not Verdict.PASSED]
+    return tuple(broken[-ATTEMPTS_MAX:] or case.attempts[-1:])
 
 
 def _ended(attempt: Attempt) -> str:

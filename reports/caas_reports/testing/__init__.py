@@ -5,7 +5,11 @@
 
 from collections import Counter
 from itertools import cycle, islice
+from pathlib import Path
 
+import msgspec
+
+from caas_reports.archive import FILENAME, MEMBER_BYTES, Archive, ArchiveWriter, brief
 from caas_reports.model import (
     SCHEMA_VERSION,
     Attempt,
@@ -80,6 +84,33 @@ def build_run(
         contract=_contract(),
         overhead=Overhead(median_ms=0.9, p95_ms=2.4, total_ms=18.2, telemetry_wait_ms=41.0),
         environment={"python": "3.13.1", "system": "Linux x86-64", "cpus": "2"},
+    )
+
+
+def kept_beside(run: Run, directory: Path, *, member_bytes: int = MEMBER_BYTES) -> Run:
+    """Keep the evidence of what passed beside a run, as the runner does."""
+    writer = ArchiveWriter(directory / FILENAME, member_bytes=member_bytes)
+
+    def kept(case: Case, attempt: Attempt) -> Attempt:
+        place = writer.add(case.id, attempt)
+        return brief(attempt, place) if attempt.verdict is Verdict.PASSED else attempt
+
+    cases = tuple(
+        msgspec.structs.replace(case, attempts=tuple(kept(case, one) for one in case.attempts))
+        for case in run.cases
+    )
+    return msgspec.structs.replace(run, cases=cases, evidence=writer.close())
+
+
+def whole(run: Run, directory: Path) -> Run:
+    """Put the evidence that lies beside a run back into it."""
+    kept = Archive.beside(directory, run)
+    return msgspec.structs.replace(
+        run,
+        cases=tuple(
+            msgspec.structs.replace(case, attempts=tuple(map(kept.full, case.attempts)))
+            for case in run.cases
+        ),
     )
 
 

@@ -21,7 +21,8 @@ from caas_reports.comparison.history import PastRun
 from caas_reports.comparison.seed_import import import_report
 from caas_reports.formats import html
 from caas_reports.model import Run, Verdict
-from caas_reports.testing import build_run
+from caas_reports.page import payload
+from caas_reports.testing import build_run, kept_beside
 
 POLL_S = 0.02
 EXCERPT = Path(__file__).parents[2] / "unit" / "reports" / "data" / "seed_excerpt.txt"
@@ -199,6 +200,24 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     context = Context(baseline=baseline, other=other, history=(earlier,))
     return _page(tmp_path_factory.mktemp("page"), run, context)
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Pages of a run that keeps its evidence beside itself: with all of it, and with an eighth."""
+    folder = tmp_path_factory.mktemp("beside")
+    run = build_run()
+    case = next(case for case in run.cases if case.id == "S02.02")
+    passed = [msgspec.structs.replace(case.attempts[-1], number=n) for n in range(1, 31)]
+    many = msgspec.structs.replace(case, id="S02.99", attempts=tuple(passed), flaky=False)
+    run = msgspec.structs.replace(run, cases=(*run.cases, many))
+    run = kept_beside(run, folder, member_bytes=20_000)
+    context = Context.beside(folder, run)
+    (folder / "small").mkdir()
+    whole = _page(folder, run, context)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(payload, "EMBEDDED_BYTES_MAX", run.evidence.bytes // 8)
+        return whole, _page(folder / "small", run, context)
 
 
 @pytest.fixture(scope="module")

@@ -280,6 +280,39 @@ def test_each_attempt_has_its_own_evidence(browser: Any, page: Path) -> None:
     assert "attempt=1" in browser.evaluate("location.hash")
 
 
+def test_evidence_beside_the_run_is_unpacked_when_asked_for(
+    browser: Any, beside: tuple[Path, Path]
+) -> None:
+    """A passed attempt shows its exchanges; of many, one is chosen, and a link leads to it."""
+    whole, _ = beside
+    browser.open(whole, "#/case/S02.02?attempt=2")
+    assert browser.texts(".check.verdict-passed")
+    assert browser.texts(".exchange")
+    assert browser.texts(".log")
+
+    browser.open(whole, "#/case/S02.99")
+    assert browser.text(".tabs select option:checked") == "Attempt 30 of 30: passed"
+    browser.evaluate(
+        "(() => { const chosen = document.querySelector('.tabs select'); chosen.value = '7';"
+        " chosen.dispatchEvent(new Event('change')); })()"
+    )
+    browser.wait("location.hash.includes('attempt=7')")
+    browser.wait("document.querySelector('.tabs option:checked').value === '7'")
+    assert browser.texts(".exchange")
+
+
+def test_evidence_that_is_left_out_is_named(browser: Any, beside: tuple[Path, Path]) -> None:
+    """The page stays small; what a case opens with is there, and the rest says where it is."""
+    _, small = beside
+    browser.open(small, "#/case/S02.99")
+    assert browser.texts(".exchange")
+
+    browser.open(small, "#/case/S02.99?attempt=1")
+    assert browser.texts(".exchange") == []
+    assert "evidence.jsonl.gz" in browser.text(".elsewhere")
+    assert "--full" in browser.text(".elsewhere code")
+
+
 def test_keys_move_through_the_report(browser: Any, page: Path) -> None:
     """/ searches, j and k walk, n skips to trouble, ? helps, Esc leaves."""
     browser.open(page, "#/")

@@ -20,6 +20,7 @@ from caas_conformance.session.conduct import RunRequest, conduct
 from caas_conformance.testing import ScriptedService
 from caas_conformance.verdicts.gates import GateLimits
 from caas_reports.model import Requirement, Run
+from caas_reports.testing import whole
 
 REGISTRY = Registry({"REQ-01": Requirement(id="REQ-01", text="keep it", source="design")})
 SUITE = Suite(
@@ -77,6 +78,7 @@ def conducted(service: ScriptedService, phase: Phase, tmp_path: Path) -> Conduct
             ),
             telemetry=telemetry,
         )
-        return await conduct(request, Quiet())
+        made, directory = await conduct(request, Quiet())
+        return whole(made, directory), directory
 
     return run

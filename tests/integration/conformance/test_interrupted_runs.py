@@ -18,7 +18,7 @@ from caas_conformance.testing import Asked, Said, ScriptedService, ThreadedServi
 from caas_conformance.verdicts.judging import exit_code
 from caas_reports.formats import run_json
 from caas_reports.model import Run, Status, Verdict
-from caas_reports.testing import build_run
+from caas_reports.testing import build_run, whole
 
 SUITE = """
 import sys
@@ -183,3 +183,19 @@ def test_a_killed_run_is_finished_by_the_next_one(
     assert [case.verdict for case in run.cases] == [Verdict.PASSED, *[Verdict.NOT_RUN] * 3]
     assert "killed" in run.cases[1].reason
     assert recover_killed_runs(runs) == []
+
+
+def test_a_killed_run_keeps_the_evidence_that_it_wrote(
+    hanging: tuple[ScriptedService, Path], tmp_path: Path
+) -> None:
+    """A repetition begins when the one before is on disk."""
+    service, pipe = hanging
+    options = ("--case", "Z01.01", "--repeat", "2")
+    process = start(service, tmp_path / "state", tmp_path / "suite.py", *options)
+    wait_until_it_hangs(pipe)
+    process.kill()
+    process.communicate(timeout=PATIENCE_S)
+
+    (path,) = recover_killed_runs(tmp_path / "state" / "runs")
+    (attempt,) = whole(the_run(tmp_path / "state"), path).cases[0].attempts
+    assert attempt.exchanges[0].url.endswith("/quick")

@@ -1,6 +1,7 @@
 """A secret that went through a case is in no byte of any file of the run."""
 
 import base64
+import gzip
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -25,6 +26,12 @@ def spellings(secret: str) -> list[bytes]:
     """Return how a secret may look in a file."""
     raw = secret.encode()
     return [raw, raw.hex().encode(), base64.b64encode(raw).rstrip(b"="), raw[::-1]]
+
+
+def readable(path: Path) -> bytes:
+    """Return what is in a file, unpacked."""
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix == ".gz" else content
 
 
 async def leaks_everywhere(t: CaseContext) -> None:
@@ -76,7 +83,7 @@ async def test_no_artefact_holds_a_registered_secret(
     files = sorted(path for path in directory.iterdir() if path.is_file())
     assert len(files) >= 8
     for path in files:
-        content = path.read_bytes()
+        content = readable(path)
         for secret in (CANARY, ISSUED, *PASSWORDS, "the-service-secret-of-this-test"):
             for spelling in spellings(secret)[:3]:
                 assert spelling not in content, f"{path.name} holds {spelling!r}"
@@ -95,5 +102,6 @@ async def test_a_secret_under_another_case_is_blotted_out_and_fails_the_run(
     gate = next(g for g in run.gates if g.name == "secrets found in reports")
     assert (gate.verdict, gate.actual) == (Verdict.FAILED, "1")
     assert run.cases[1].verdict is Verdict.PASSED
+    assert b"they say" in readable(directory / "evidence.jsonl.gz")
     for path in directory.iterdir():
-        assert CANARY.encode() not in path.read_bytes()
+        assert CANARY.encode() not in readable(path)

@@ -127,7 +127,7 @@ def test_hardened_takes_the_status_and_what_the_answer_says(
     """A status alone is what the seed's report had."""
     case = _case(Verdict.PASSED, baseline=(4,), places=places)
 
-    assert is_proven(case) is proven
+    assert is_proven(case.attempts[-1]) is proven
     change = with_seed(_run(case), baseline).rows[3].change
     assert change is (Change.HARDENED if proven else Change.SAME)
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
+from gzip import decompress as gunzip
 from html.parser import HTMLParser
 from importlib import resources
 from io import BytesIO
@@ -20,8 +21,9 @@ from caas_reports.comparison.context import Context
 from caas_reports.comparison.history import PastRun, Streak
 from caas_reports.formats import html
 from caas_reports.model import Run, Verdict
+from caas_reports.page import payload
 from caas_reports.page.payload import blocks, unpack
-from caas_reports.testing import build_run
+from caas_reports.testing import build_run, kept_beside
 
 HOSTILE = "</script></style><img src=x onerror=alert(1)>\"'`{{7*7}}<!--\u2028]]>"
 THOUSAND_CASES_MAX_BYTES = 10 * 1000 * 1000
@@ -64,7 +66,7 @@ def test_what_the_page_carries_is_as_committed(
     run: Run, context: Context, golden: Callable[[str, bytes], None]
 ) -> None:
     """The data, unpacked: packed bytes may differ between builds of zlib."""
-    found = {name: unpack(text) for name, text in blocks(run, context)}
+    found = _unpacked(run, context)
 
     golden("page.json", msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
 
@@ -74,16 +76,65 @@ def test_equal_runs_give_equal_pages(context: Context) -> None:
     assert _written(build_run(), context) == _written(build_run(), context)
 
 
-def test_every_case_finds_its_evidence(context: Context) -> None:
-    """Block and slot of the index lead to the attempts of that case, and no other."""
+def _shown(found: dict[str, Any], place: list[Any]) -> dict[str, Any] | None:
+    """Follow a place of the index as the page does."""
+    _, _, block, slot = place
+    if not block:
+        return None
+    attempt: dict[str, Any] = found[block][slot]
+    return attempt["attempt"] if block.startswith("kept-") else attempt
+
+
+def _unpacked(run: Run, context: Context) -> dict[str, Any]:
+    return {
+        name: [msgspec.json.decode(line) for line in gunzip(base64.b64decode(text)).splitlines()]
+        if name.startswith("kept-")
+        else unpack(text)
+        for name, text in blocks(run, context)
+    }
+
+
+def test_every_attempt_finds_its_evidence(context: Context) -> None:
+    """Block and slot of the index lead to that attempt, and no other."""
     run = build_run(60)
-    found = {name: unpack(text) for name, text in blocks(run, context)}
+    found = _unpacked(run, context)
 
     for case, shown in zip(run.cases, found["index"]["cases"], strict=True):
-        attempts = found[f"evidence-{shown['block']}"][shown["slot"]]
-        assert [attempt.get("trace_id", "") for attempt in attempts] == [
-            attempt.trace_id for attempt in case.attempts
-        ]
+        attempts = [_shown(found, place) for place in shown["places"]]
+        assert attempts == msgspec.json.decode(msgspec.json.encode(case.attempts))
+
+
+def test_evidence_beside_the_run_is_found_as_well(tmp_path: Path) -> None:
+    """In many members; what failed is in the run itself."""
+    run = build_run(60)
+    brief = kept_beside(run, tmp_path, member_bytes=20_000)
+    context = Context.beside(tmp_path, brief)
+    found = _unpacked(brief, context)
+
+    assert len(brief.evidence.members) > 5
+    for case, shown in zip(run.cases, found["index"]["cases"], strict=True):
+        attempts = [_shown(found, place) for place in shown["places"]]
+        assert attempts == msgspec.json.decode(msgspec.json.encode(case.attempts))
+    whole = _unpacked(run, Context.beside(tmp_path.parent, run))["index"]
+    for part in ("slowest", "causes", "matrix"):
+        assert found["index"][part] == whole[part]
+
+
+def test_a_page_too_big_says_what_it_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left out has a place without a block, and `full` leaves nothing out."""
+    brief = kept_beside(build_run(60), tmp_path, member_bytes=20_000)
+    context = Context.beside(tmp_path, brief)
+    monkeypatch.setattr(payload, "EMBEDDED_BYTES_MAX", brief.evidence.bytes // 2)
+
+    def left_out(context: Context) -> int:
+        found = _unpacked(brief, context)
+        places = [place for case in found["index"]["cases"] for place in case["places"]]
+        return sum(_shown(found, place) is None for place in places)
+
+    assert 0 < left_out(context) < 60
+    assert left_out(msgspec.structs.replace(context, full=True)) == 0
 
 
 def test_nothing_of_a_service_becomes_markup(context: Context) -> None:

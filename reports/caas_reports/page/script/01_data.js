@@ -11,10 +11,18 @@ function bytesOf(id) {
   return bytes;
 }
 
-async function unpack(id) {
+async function textOf(id, format) {
   const packed = new Blob([bytesOf(id)]).stream();
-  const plain = packed.pipeThrough(new DecompressionStream('deflate-raw'));
-  return JSON.parse(await new Response(plain).text());
+  return new Response(packed.pipeThrough(new DecompressionStream(format))).text();
+}
+
+async function unpack(id) {
+  return JSON.parse(await textOf(id, 'deflate-raw'));
+}
+
+// A member of the run's evidence file: a line an attempt, of which only the wanted one is read.
+async function unpackLines(id) {
+  return (await textOf(id, 'gzip')).split('\n');
 }
 
 async function loadIndex() {
@@ -22,10 +30,13 @@ async function loadIndex() {
   for (const found of data.index.cases) data.byId.set(found.id, found);
 }
 
-function attemptsOf(found) {
-  const name = `evidence-${found.block}`;
-  if (!data.evidence.has(name)) data.evidence.set(name, unpack(name));
-  return data.evidence.get(name).then((block) => block[found.slot]);
+// The evidence of one attempt; nothing when the page does not carry it.
+async function attemptAt([, , block, slot]) {
+  if (!block) return null;
+  const isKept = block.startsWith('kept-');
+  if (!data.evidence.has(block)) data.evidence.set(block, isKept ? unpackLines(block) : unpack(block));
+  const found = (await data.evidence.get(block))[slot];
+  return isKept ? JSON.parse(found).attempt : found;
 }
 
 function phaseTitle(id) {

@@ -10,12 +10,19 @@ async function casePage(main) {
   }
   drawing += 1;
   const mine = drawing;
-  const attempts = await attemptsOf(found);
+  const asked = Number(route.query.get('attempt'));
+  const place = found.places.find(([number]) => number === asked) || found.places[found.places.length - 1];
+  const attempt = place && await attemptAt(place);
   if (mine !== drawing) return; // The reader went on while this was unpacked.
-  const number = Number(route.query.get('attempt')) || attempts.length;
-  const attempt = attempts.find((one) => one.number === number) || attempts[attempts.length - 1];
-  replace(main, caseHead(found, attempt), attemptTabs(found, attempts, attempt),
-    attempt ? attemptParts(found, attempt) : [brokenPart(found), reproduce(found), thenAndNow(found)]);
+  const parts = attempt ? attemptParts(found, attempt)
+    : [place && elsewherePart(found, place), brokenPart(found), reproduce(found), thenAndNow(found)];
+  replace(main, caseHead(found, attempt), attemptTabs(found, place), parts);
+}
+
+function elsewherePart(found, [number, verdict]) {
+  return h('section', { class: 'elsewhere' },
+    h('p', {}, `Attempt ${number} ${VERDICT_WORDS[verdict] || verdict}. Its evidence would make this page too big to send: it lies beside it, in evidence.jsonl.gz. `,
+      h('code', {}, 'caas report render --format html --full'), ' writes a page with all of it.'));
 }
 
 function caseHead(found, attempt) {
@@ -36,11 +43,21 @@ function caseHead(found, attempt) {
       found.services.map((service) => h('a', { class: 'tag service-tag', href: address('', { service }) }, serviceName(service)))));
 }
 
-function attemptTabs(found, attempts, shown) {
-  if (attempts.length < 2) return null;
-  return h('nav', { class: 'tabs', 'aria-label': 'Attempts' }, attempts.map((one) => h('a', {
-    href: caseAddress(found.id, { attempt: one.number }), 'aria-current': one === shown ? 'true' : null,
-  }, icon(one.verdict), `Attempt ${one.number}`)));
+const TABS_MAX = 12;
+
+function attemptTabs(found, shown) {
+  if (found.places.length < 2) return null;
+  if (found.places.length > TABS_MAX) return attemptChoice(found, shown);
+  return h('nav', { class: 'tabs', 'aria-label': 'Attempts' }, found.places.map((place) => h('a', {
+    href: caseAddress(found.id, { attempt: place[0] }), 'aria-current': place === shown ? 'true' : null,
+  }, icon(place[1]), `Attempt ${place[0]}`)));
+}
+
+function attemptChoice(found, shown) {
+  return h('nav', { class: 'tabs', 'aria-label': 'Attempts' }, h('select', {
+    'aria-label': 'Attempt', onchange: (event) => go(caseAddress(found.id, { attempt: event.target.value })),
+  }, found.places.map((place) => h('option', { value: place[0], selected: place === shown },
+    `Attempt ${place[0]} of ${found.places.length}: ${VERDICT_WORDS[place[1]] || place[1]}`))));
 }
 
 function attemptParts(found, attempt) {
