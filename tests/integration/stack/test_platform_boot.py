@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from caas.testing.stack.runner import StackRunner, ask, until
 
 pytestmark = pytest.mark.integration
+
+MEMORY_MAX_BYTES = 230_000_000  # of two services and their data servers; docs/performance.md
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,12 @@ def descriptors(pid: int) -> set[str]:
 def test_every_member_is_ready(platform: StackRunner) -> None:
     """What the command promised when it returned; a readiness is only as good as its moment."""
     assert until(lambda: platform.run("status").returncode == 0)
+
+
+def test_memory_stays_within_its_budget(platform: StackRunner) -> None:
+    """What each process imports or allocates for itself, it allocates once a service."""
+    status = msgspec.json.decode(platform.run("status", "--json").stdout)
+    assert 0 < status["pss_bytes"] < MEMORY_MAX_BYTES
 
 
 def test_no_service_starts_a_thread_at_import(stack: Any) -> None:

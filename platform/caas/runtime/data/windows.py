@@ -18,6 +18,12 @@ from caas.runtime.data.redis import Redis, bounded
 TAKEN_BACK = -1
 
 
+class _Storage(RedisStorage):
+    """The package's own, without importing the other clients that it would work with."""
+
+    DEPENDENCIES = {"redis": RedisStorage.DEPENDENCIES["redis"]}  # noqa: RUF012 - as in the base
+
+
 class Windows:
     """Counters of one purpose, shared by all instances.
 
@@ -28,7 +34,7 @@ class Windows:
 
     def __init__(self, redis: Redis, *, prefix: str) -> None:
         # "redispy" by name: without it the package looks for coredis.
-        self._storage = RedisStorage(
+        self._storage = _Storage(
             "async+redis://",
             implementation="redispy",
             key_prefix=prefix,

@@ -28,6 +28,10 @@ from caas.runtime.identity.peers import PeerTrust
 from caas.runtime.settings import RuntimeSettings
 from caas_observability.setup.process import configure
 
+# Litestar imports its plug-ins with the first application that is made. Now is before `caas up`
+# forks: once for all services, in pages that they share.
+Litestar(openapi_config=None, logging_config=None)
+
 FastRoutes = Mapping[tuple[str, str], FastHandler]
 
 

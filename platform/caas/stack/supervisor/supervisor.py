@@ -103,9 +103,12 @@ class Supervisor:
         self._launch_servers()
         # The data servers need this time anyway: import while they start.
         with self._step("import"):
+            # What the collector freed here would be holes in pages that the services share, and
+            # copy when they fill them.
+            gc.disable()
             factories = {spec.app: load_app(spec) for spec in self._specs}
-            gc.collect()
             gc.freeze()
+            gc.enable()
         with self._step("servers"):
             self._await_servers()
         with self._step("services"):
