@@ -5,11 +5,12 @@ that a report shows everything that is wrong at once. A check that asserted noth
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self
 
 from caas_conformance.authoring.shapes import UUID, Finding, Matching, Shape, Words, compare
+from caas_conformance.authoring.statuses import allowed_statuses
 from caas_conformance.errors import AuthoringError
 from caas_conformance.wire.answer import Answer
 from caas_conformance.wire.evidence import MISSING, Value
@@ -37,10 +38,14 @@ class Problems(NamedTuple):
     Attributes:
         types: With what every `type` begins.
         members: What each has besides title, detail and status: values or shapes by name.
+        path: Where an element of `errors` says which member it blames.
+        reason: Where it says for what.
     """
 
     types: str = ""
     members: Mapping[str, Any] = MappingProxyType({})
+    path: str = "pointer"  # as in RFC 9457's own example
+    reason: str = "detail"
 
     def shape(self, status: int) -> dict[str, Any]:
         """Return the shape of a whole document of *status*."""
@@ -123,11 +128,12 @@ class Check:
         Args:
             answer: The answer judged.
             expected: A status, or two to four statuses of one class.
-            because: Why more than one is right; required with several.
+            because: Why more than one is right, or why a refusal (4xx) has no reason that could be
+                compared, as `problem` does; required for both.
             or_closed: Accept that the peer closes the connection unanswered (raw requests).
 
         Raises:
-            AuthoringError: the set spans classes, is too wide or has no reason.
+            AuthoringError: the set spans classes, is too wide or has no reason; a refusal has none.
         """
         wanted = allowed_statuses(expected, because)
         if answer.status is None:
@@ -154,17 +160,37 @@ class Check:
             f"header.{name}", Words("no such header"), value, passed, "", answer.exchange_id
         )
 
-    def problem(self, answer: Answer, status: int, **members: Any) -> bool:
-        """Assert an RFC 9457 problem document of *status*, with the given members or shapes.
+    def problem(
+        self,
+        answer: Answer,
+        status: int,
+        *,
+        code: Any = None,
+        errors: str | Mapping[str, str] | None = None,
+        because: str = "",
+        **members: Any,
+    ) -> bool:
+        """Assert an RFC 9457 problem document of *status*, given for its own reason.
 
-        `code="key_invalid"` compares `type` with that behind the system's own prefix, which
-        its suite knows, as it knows further members of every problem (`Problems`).
+        Args:
+            answer: The answer judged.
+            status: Its one status.
+            code: `"key_invalid"` compares `type` with that behind the system's own prefix, which
+                its suite knows, as it knows further members of every problem (`Problems`).
+            errors: The member that broke a rule, or members with a word of the rule each broke
+                (`{"password": ">= 10"}`); no other may be named.
+            because: Why no code can be told; required without one.
+            members: Further members, or shapes.
+
+        Raises:
+            AuthoringError: neither a code nor a reason for having none.
         """
-        code = members.pop("code", None)
-        wanted = self._problems.shape(status)
+        if code is None and not because.strip():
+            raise AuthoringError(f"a refusal ({status}) has its own reason: code=, or because=")
+        wanted = {"title": str, "detail": str, "status": status, **self._problems.members}
         if code is not None:
             wanted["type"] = f"{self._problems.types}{code}" if isinstance(code, str) else code
-        right = self.status(answer, status)
+        right = self.status(answer, status, because=because or "its reason is compared below")
         media_type = answer.media_type
         right &= self._record(
             "header.content-type",
@@ -174,7 +200,20 @@ class Check:
             "",
             answer.exchange_id,
         )
+        if errors is not None:
+            right &= self._blames(answer.at("errors"), errors)
         return self.matches(answer.body, wanted | members) and right
+
+    def _blames(self, found: Value, errors: str | Mapping[str, str]) -> bool:
+        """Assert which members a problem blames, and for which rule."""
+        rules = {errors: ""} if isinstance(errors, str) else errors
+        names = self._problems
+        blamed = found.derive("paths", lambda listed: [e[names.path] for e in listed])
+        right = self.equal(blamed, list(rules))
+        for number, word in enumerate(rules.values()):
+            if word:
+                right &= self.contains(found.at(str(number), names.reason), word)
+        return right
 
     # -- on values --------------------------------------------------------------------------
 
@@ -322,27 +361,6 @@ class Check:
         if self.exchange is None:
             self.exchange = exchange
         return passed
-
-
-STATUS_SET_MAX = 4
-
-
-def allowed_statuses(expected: int | Iterable[int], because: str) -> tuple[int, ...]:
-    """Return the statuses an author may expect.
-
-    Raises:
-        AuthoringError: none, more than `STATUS_SET_MAX`, of two classes, or without a reason.
-    """
-    wanted = (expected,) if isinstance(expected, int) else tuple(expected)
-    if not 1 <= len(wanted) <= STATUS_SET_MAX:
-        raise AuthoringError(f"expected status: 1 to {STATUS_SET_MAX} values, not {wanted}")
-    if any(isinstance(s, bool) or not 100 <= s <= 599 for s in wanted):  # noqa: PLR2004
-        raise AuthoringError(f"expected status: {wanted} are not statuses")
-    if len({s // 100 for s in wanted}) > 1:
-        raise AuthoringError(f"expected status: {wanted} are of several classes")
-    if len(wanted) > 1 and not because.strip():
-        raise AuthoringError(f"expected status: several ({wanted}) need because=")
-    return wanted
 
 
 def _evidence(value: Any) -> Value:

@@ -276,6 +276,12 @@ class CaseContext:
         self.secrets.add(value)
         return value
 
+    def given(self, answer: Answer, status: int, what: str) -> Answer:
+        """Return *answer*, which set the case up; fail and end the case unless it is *status*."""
+        if answer.status != status:
+            self.setup_failed(answer, what, status)
+        return answer
+
     def need(self, answer: Answer, *paths: str) -> list[str]:
         """Return the texts of the answer that the rest of the case is built on.
 

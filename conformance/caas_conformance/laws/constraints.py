@@ -19,6 +19,7 @@ from caas_conformance.wire.evidence import Value, derived
 
 LAW = "constraints"
 BAD_REQUEST = 400
+NAMED = "the member that is named tells the reason"
 TRIES_MAX = 150
 WHOLE_BODY = ("", "body", "$")
 """How problem documents name a body as a whole."""
@@ -125,7 +126,7 @@ async def _body(asks: _Asking, found: Described) -> None:
     for one in list(schema.breaches(valid))[:TRIES_MAX]:
         answer = await asks.send(one.of(asks.valid_body()))
         with asks.check("broken", one.path, one.rule) as check:
-            check.status(answer, BAD_REQUEST)
+            check.status(answer, BAD_REQUEST, because=NAMED)
             check.equal(_named(answer, one), one.path)
     for one in list(schema.edges(valid))[:TRIES_MAX]:
         answer = await asks.send(one.of(asks.valid_body()))
@@ -163,7 +164,7 @@ async def _parameter(asks: _Asking, name: str, schema: Mapping[str, Any]) -> Non
     for rule, value in broken:
         answer = await asks.send(query={name: value})
         with asks.check("broken", name, rule) as check:
-            check.status(answer, BAD_REQUEST)
+            check.status(answer, BAD_REQUEST, because=NAMED)
             check.equal(_named(answer, Try((name,), rule, value)), name)
     for rule, value in met:
         answer = await asks.send(query={name: value})

@@ -23,6 +23,7 @@ AFTER_S = 4.0
 """How long after the end of a short life the last door may take to know it."""
 CLOCK_S = 5
 UNAUTHORIZED = 401
+WORDS = "a law knows statuses; the words are the service's choice"
 
 
 def lifetimes(book: Book, phase_id: str) -> Phase:
@@ -116,14 +117,14 @@ async def expiry_happens(world: World, operation: Operation) -> None:
         others = [await world.perform(door, bearer, issue.party, {}, instance=n) for n in further]
         with t.check(f"ended-{door.number.lower()}", f"then {door.name} is shut", go_on=True) as c:
             for answer in (ended, *others):
-                c.status(answer, UNAUTHORIZED)
+                c.status(answer, UNAUTHORIZED, because=WORDS)
     renewal = next((o for o in world.book.operations if o.number == operation.renewed_by), None)
     if renewal is not None:
         again = await world.perform(
             renewal, {}, issue.party, {}, body={"refresh_token": answer.at("refresh_token").value}
         )
         with t.check("renewal", "what has ended can't be renewed", go_on=True) as check:
-            check.status(again, UNAUTHORIZED)
+            check.status(again, UNAUTHORIZED, because=WORDS)
 
 
 @dataclass(slots=True)

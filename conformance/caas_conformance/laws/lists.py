@@ -100,7 +100,7 @@ async def _cursor_is_the_lists_own(world: World, operation: Operation, reader: "
     garbled = await reader.page({"limit": 2, "cursor": "no-cursor-of-yours"})
     with t.check("garbled-cursor", "what is no cursor is refused or opens an empty page") as check:
         if garbled.status in REFUSED:
-            check.status(garbled, 400)
+            check.status(garbled, 400, because="the words of it are the service's choice")
         else:
             check.status(garbled, 200)
             check.empty(garbled.at(operation.items_at))

@@ -18,6 +18,7 @@ from caas_conformance.wire.evidence import Value, derived
 LAW = "once"
 AT_ONCE = 8
 OTHER_BODY = 422
+WORDS = "a law knows statuses; the words are the service's choice"
 FORBIDDEN = 403
 REFUSED = (401, 403)
 
@@ -119,7 +120,7 @@ async def _not_for_others(world: World, keyed: _Keyed, credential: Mapping[str, 
     other_body = await keyed.send(credential, body=world.valid_body(operation, party))
     if operation.body_varies:
         with t.check("other-body", "another body under the key is refused", go_on=True) as check:
-            check.status(other_body, OTHER_BODY)
+            check.status(other_body, OTHER_BODY, because=WORDS)
     if not operation.opens:
         return
     anonymous = await keyed.send({})
@@ -132,7 +133,7 @@ async def _not_for_others(world: World, keyed: _Keyed, credential: Mapping[str, 
         if kind.narrows and operation.scope:
             weak = await keyed.send(await world.lacking(party, operation, name))
             with t.check(f"weaker-{name}", "nor for who lacks the scope", go_on=True) as check:
-                check.status(weak, FORBIDDEN)
+                check.status(weak, FORBIDDEN, because=WORDS)
         if name not in world.book.principals.of_parties:
             continue
         stranger = await world.party()

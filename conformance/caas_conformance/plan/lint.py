@@ -10,15 +10,20 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from typing import Any, NamedTuple, get_type_hints
 
-from caas_conformance.authoring.checks import allowed_statuses
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import CaseDefinition, Phase
 from caas_conformance.authoring.source import check_calls, literal, syntax_of
+from caas_conformance.authoring.statuses import allowed_statuses
 from caas_conformance.errors import AuthoringError
 from caas_conformance.plan.requirements import Registry
+from caas_conformance.wire.answer import Answer
 
 CASE_TIMEOUT_MAX_S = 300.0
 CALL_DEPTH_MAX = 8
+_REQUESTS = frozenset(
+    {"get", "post", "put", "patch", "delete", "head", "options", "request", "raw"}
+)
+_REASONS = frozenset({"code", "because", None})  # None: members given by `**`, judged when run
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp)
 
 
@@ -74,6 +79,7 @@ def _of_case(case: CaseDefinition, registry: Registry) -> Iterator[str]:
         yield "its source can't be read"
         return
     yield from _of_body(tree, registry)
+    yield from _unseen_answers(tree, vars(sys.modules[case.body.__module__]))
     if not _checks_reachable(case.body, set(), 0):
         yield "has no check"
 
@@ -126,6 +132,26 @@ def _of_body(tree: ast.AST, registry: Registry) -> Iterator[str]:
         yield from _of_node(node)
 
 
+def _unseen_answers(tree: ast.AST, names: dict[str, Any]) -> Iterator[str]:
+    """Find requests whose answers nobody keeps: a set-up that was refused proves nothing."""
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Await)):
+            continue
+        awaited = node.value.value
+        gathered = isinstance(awaited, ast.Call) and _name(awaited.func) == "gather"
+        for call in ast.walk(awaited) if gathered else [awaited]:
+            if isinstance(call, ast.Call) and _answers(call.func, names):
+                yield f"line {call.lineno}: nobody looks at the answer; see t.given"
+
+
+def _answers(called: ast.AST, names: dict[str, Any]) -> bool:
+    """Tell whether a call sends a request and returns what came."""
+    function = _resolved(called, names)
+    if inspect.isfunction(function):
+        return bool(get_type_hints(function).get("return") is Answer)
+    return isinstance(called, ast.Attribute) and called.attr in _REQUESTS
+
+
 def _of_node(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Assert):
         yield f"line {node.lineno}: uses assert; a check records what it saw"
@@ -147,6 +173,8 @@ def _of_call(node: ast.Call) -> Iterator[str]:
         return
     if node.func.attr == "sleep":
         yield f"line {node.lineno}: sleeps; wait for what should happen with t.until"
+    if node.func.attr == "problem" and not {k.arg for k in node.keywords} & _REASONS:
+        yield f"line {node.lineno}: a refusal has its own reason: give its code=, or say because="
     if node.func.attr != "status" or len(node.args) < 2:  # noqa: PLR2004 - answer, expected
         return
     try:

@@ -153,7 +153,7 @@ async def test_the_same_service_is_green_as_long_as_it_keeps_its_document(
             answer = await svc.request(method, f"/things/{ID}?a=b")
         answer = await svc.get("/elsewhere")
         with t.check("answered", "it answers") as check:
-            check.status(answer, 404)
+            check.status(answer, 404, because="the server says no more")
 
     add(phase, looks)
     add(phase, all_of_it)
@@ -240,7 +240,7 @@ async def test_an_answer_may_break_the_contract_on_purpose_with_a_reason(
         answer = await t.service("auth-service").get(f"/things/{ID}/parts")
         t.breaks_contract(answer, reason="it used to")
         with t.check("answered", "it answers") as check:
-            check.status(answer, 404)
+            check.status(answer, 404, because="the server says no more")
 
     service.route("GET", f"/things/{ID}/parts", lambda a: said(a, 404, PROBLEM))
     add(phase, excepts)
@@ -264,7 +264,7 @@ async def test_bytes_that_are_no_request_are_answered_below_the_contract(
     async def garbage(t: CaseContext) -> None:
         answer = await t.raw("auth-service", b"GET / HTTP/1.1\r\nno header\r\n\r\n")
         with t.check("refused", "it is refused") as check:
-            check.status(answer, 400)
+            check.status(answer, 400, because="the server says no more")
 
     async def whole_request(t: CaseContext) -> None:
         told = f"GET /things/{ID} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"

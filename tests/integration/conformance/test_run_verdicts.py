@@ -216,7 +216,7 @@ async def test_an_assertion_names_the_exchange_that_it_judged(
         ]
         with t.check("alike", "both are the same 404") as check:
             for answer in answers:
-                check.status(answer, 404)
+                check.status(answer, 404, because="the server says no more")
 
     service.route("GET", "/first", Said(404, {}))
     service.route("GET", "/second", Said(200, {}))

@@ -10,6 +10,7 @@ from caas_conformance.authoring.definition import CaseBody, Phase
 from caas_conformance.errors import AuthoringError
 from caas_conformance.plan import lint
 from caas_conformance.plan.requirements import Registry
+from caas_conformance.wire.answer import Answer
 from caas_reports.model import Requirement
 
 REGISTRY = Registry(
@@ -29,7 +30,7 @@ async def whole(t: CaseContext) -> None:
 
 async def without_check(t: CaseContext) -> None:
     """Look at nothing."""
-    await t.service("auth-service").get("/")
+    _ = await t.service("auth-service").get("/")
 
 
 async def by_another_function(t: CaseContext) -> None:
@@ -56,14 +57,49 @@ async def one_id_in_a_loop(t: CaseContext) -> None:
 
 async def hollow(t: CaseContext) -> None:
     """Open a check and assert nothing."""
-    await t.service("auth-service").get("/")
+    _ = await t.service("auth-service").get("/")
     with t.check("fine", "it is fine") as check:  # noqa: F841
         pass
 
 
+async def refused_for_whatever(t: CaseContext) -> None:
+    """Look at a refusal's number alone."""
+    answer = await t.service("auth-service").get("/")
+    with t.check("fine", "it is refused") as check:
+        check.status(answer, 401)
+
+
+async def problem_of_whatever(t: CaseContext) -> None:
+    """Look at a problem document, whatever it says."""
+    answer = await t.service("auth-service").get("/")
+    with t.check("fine", "it is refused") as check:
+        check.problem(answer, 401)
+
+
+async def set_up_by_hope(t: CaseContext) -> None:
+    """Throw away what the set-up was answered."""
+    await t.service("auth-service").put("/setting", json={"locale": "da"})
+    answer = await t.service("auth-service").get("/setting")
+    with t.check("fine", "it is set") as check:
+        check.status(answer, 200)
+
+
+async def many_set_up_by_hope(t: CaseContext) -> None:
+    """Throw away what several set-ups were answered."""
+    await asyncio.gather(*[t.service("auth-service").post("/") for _ in range(2)])
+    await _send(t)
+    answer = await t.service("auth-service").get("/")
+    with t.check("fine", "it is set") as check:
+        check.status(answer, 200)
+
+
+async def _send(t: CaseContext) -> Answer:
+    return await t.service("auth-service").post("/")
+
+
 async def without_with(t: CaseContext) -> None:
     """Open a check that never closes."""
-    await t.service("auth-service").get("/")
+    _ = await t.service("auth-service").get("/")
     t.check("fine", "it is fine")
 
 
@@ -142,6 +178,9 @@ def test_a_whole_case_has_no_problem(body: CaseBody[CaseContext]) -> None:
         (without_with, "not opened by `with`"),
         (any_status, "several classes"),
         (range_of_statuses, "any status"),
+        (refused_for_whatever, "judged by its own reason"),
+        (problem_of_whatever, "give its code="),
+        (set_up_by_hope, "nobody looks at the answer"),
         (uses_assert, "uses assert"),
         (swallows, "catches every exception"),
         (sleeps, "sleeps"),
@@ -154,6 +193,14 @@ def test_each_broken_rule_is_named(body: CaseBody[CaseContext], expected: str) -
 
     assert len(found) == 1, found
     assert expected in found[0]
+
+
+def test_each_thrown_away_answer_is_named() -> None:
+    """Also of requests sent side by side, and of functions that hand answers on."""
+    found = problems(many_set_up_by_hope)
+
+    assert len(found) == 2, found
+    assert all("nobody looks at the answer" in problem for problem in found)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from caas_conformance.wire.answer import Answer
 from caas_conformance.wire.evidence import MISSING, derived
 
 Make = Callable[..., Answer]
+NO_CODE = "it has no code"
 
 
 def check_of(problems: Problems) -> Check:
@@ -162,9 +163,36 @@ def test_a_problem_needs_its_type_and_members(answer: Make) -> None:
 
     assert check.problem(right, 401, code="auth.key_invalid", valid=False)
     assert not check.problem(right, 401, code="other")
-    assert not check.problem(right, 403)
-    assert not check.problem(answer(document, 401, content_type="application/json"), 401)
-    assert not check.problem(answer({"error": "no"}, 401), 401)
+    assert not check.problem(right, 403, code="auth.key_invalid")
+    assert not check.problem(
+        answer(document, 401, content_type="application/json"), 401, because=NO_CODE
+    )
+    assert not check.problem(answer({"error": "no"}, 401), 401, because=NO_CODE)
+
+
+def test_a_problem_blames_one_member_for_one_rule(answer: Make) -> None:
+    """A password that is too short is not refused for being common."""
+    check = check_of(Problems(path="path", reason="message"))
+    errors = [{"path": "password", "message": "Expected `str` of length >= 10"}]
+    document = {"type": "x", "title": "No", "status": 400, "detail": "no", "errors": errors}
+    said = answer(document, 400, content_type="application/problem+json")
+
+    assert check.problem(said, 400, code="x", errors="password")
+    assert check.problem(said, 400, code="x", errors={"password": "length >= 10"})
+    assert not check.problem(said, 400, code="x", errors={"password": "too common"})
+    assert not check.problem(said, 400, code="x", errors="email")
+    assert not check.problem(said, 400, code="x", errors={"password": "", "email": ""})
+    document.pop("errors")
+    bare = answer(document, 400, content_type="application/problem+json")
+    assert not check.problem(bare, 400, code="x", errors="password")
+
+
+def test_a_refusal_is_never_judged_by_its_number_alone(answer: Make) -> None:
+    """Else any other rule that refuses would do."""
+    check = check_of(Problems())
+    for judge in (check.status, check.problem):
+        with pytest.raises(AuthoringError, match="reason"):
+            judge(answer({}, 404), 404)
 
 
 def test_a_problem_has_what_its_system_writes(answer: Make) -> None:
@@ -173,7 +201,7 @@ def test_a_problem_has_what_its_system_writes(answer: Make) -> None:
     said = answer(document, 401, content_type="application/problem+json")
 
     assert check_of(Problems()).problem(said, 401, code="about:blank")
-    assert not check_of(Problems(members={"error": str})).problem(said, 401)
+    assert not check_of(Problems(members={"error": str})).problem(said, 401, because=NO_CODE)
 
 
 def test_headers_are_found_whatever_their_case(check: Check, answer: Make) -> None:
@@ -191,8 +219,8 @@ def test_a_closed_connection_counts_only_where_it_was_named(check: Check, answer
     closed = answer(b"", None)
     closed.closed = True
 
-    assert not check.status(closed, 400)
-    assert check.status(closed, 400, or_closed=True)
+    assert not check.status(closed, 400, because=NO_CODE)
+    assert check.status(closed, 400, because=NO_CODE, or_closed=True)
 
 
 def test_a_check_without_assertions_has_failed(check: Check) -> None:

@@ -13,7 +13,7 @@ SECRET_HEADER = "x-service-secret"  # noqa: S105 - the header's name
 class CaasContext(CaseContext):
     """One attempt of one case against the platform."""
 
-    PROBLEMS: ClassVar[Problems] = Problems("urn:caas:error:", {"error": str})
+    PROBLEMS: ClassVar[Problems] = Problems("urn:caas:error:", {"error": str}, "path", "message")
 
     @property
     def auth(self) -> ServiceClient:

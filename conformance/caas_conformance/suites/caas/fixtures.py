@@ -97,8 +97,7 @@ class Tenant:
                 },
                 headers={"x-api-key": api_key or self.api_key},
             )
-            if answer.status != OK:
-                t.setup_failed(answer, f"open a session for {user}", OK)
+            t.given(answer, OK, f"open a session for {user}")
             access, refresh = t.need(answer, "access_token", "refresh_token")
             named = answer.at("access_token").derive("claims", claims)
             user_id, session_id = t.need_text(named.at("user_id"), named.at("session_id"))
@@ -119,8 +118,7 @@ class Tenant:
             answer = await t.service(AUTH_SERVICE).post(
                 LOGIN_PATH, json={"email": self.email, "password": self.password}
             )
-            if answer.status != OK:
-                t.setup_failed(answer, "log the tenant in", OK)
+            t.given(answer, OK, "log the tenant in")
             (token,) = t.need(answer, "access_token")
         return Login(t.secret(token), answer)
 
@@ -149,8 +147,7 @@ class Tenants:
                     "plan": plan,
                 },
             )
-            if answer.status != CREATED:
-                t.setup_failed(answer, "register a tenant", CREATED)
+            t.given(answer, CREATED, "register a tenant")
             tenant_id, client_id, key, secret = t.need(
                 answer, "tenant_id", "client_id", "api_key", "api_secret"
             )

@@ -10,7 +10,7 @@ from typing import Any
 
 from caas_conformance.authoring import Answer, Value, claims, header, pattern
 from caas_conformance.suites.caas.context import CaasContext
-from caas_conformance.suites.caas.fixtures import Tenant
+from caas_conformance.suites.caas.fixtures import Session, Tenant
 
 AUTH = "/api/v1/auth"
 REGISTER = f"{AUTH}/client/register"
@@ -65,6 +65,11 @@ ACCOUNT_PERMISSIONS = [
 
 STORAGE_MEMBERS = ("_id", "id_", "__v", "revision_id")
 """Names under which a document store shows itself."""
+
+
+def breaks(member: str, rule: str) -> dict[str, Any]:
+    """Return how a problem says that *member* of a request breaks *rule*."""
+    return {"code": "invalid_input", "errors": {member: rule}}
 
 
 async def validate_key(
@@ -127,6 +132,11 @@ def from_address(t: CaasContext, address: str) -> Mapping[str, str]:
     return {**t.service_secret(), "x-forwarded-for": address}
 
 
+async def log_out(t: CaasContext, session: Session) -> None:
+    """End *session* at the auth service, or fail the case."""
+    t.given(await t.auth.post(SDK_LOGOUT, headers=session.bearer), 200, "log out")
+
+
 async def check_ended(t: CaasContext, token: str, check_id: str = "ended") -> None:
     """Check that auth and gateway refuse *token* within a second, as of an ended session."""
     bearer = {"authorization": f"Bearer {token}"}
@@ -141,7 +151,9 @@ async def check_ended(t: CaasContext, token: str, check_id: str = "ended") -> No
         within_s=REVOKED_WITHIN_S,
     )
     with t.check(check_id, "auth and gateway refuse the token within a second") as check:
-        check.problem(at_auth, UNAUTHORIZED, valid=False, error="Session invalid")
+        check.problem(
+            at_auth, UNAUTHORIZED, code="auth.token_refused", valid=False, error="Session invalid"
+        )
         check.absent(at_auth, "payload", "session")
-        check.problem(at_gateway, UNAUTHORIZED, statusCode=UNAUTHORIZED)
+        check.problem(at_gateway, UNAUTHORIZED, code="session_invalid", statusCode=UNAUTHORIZED)
         check.absent(at_gateway, "tenant_id", "company_name")

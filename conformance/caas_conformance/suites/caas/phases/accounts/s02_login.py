@@ -52,8 +52,8 @@ async def wrong_credentials_look_alike(t: CaasContext) -> None:
         ops.LOGIN, json={"email": t.email("nobody"), "password": t.password()}, headers=origin
     )
     with t.check("refused", "both are 401 without a token") as check:
-        check.problem(wrong, 401)
-        check.problem(unknown, 401)
+        check.problem(wrong, 401, code="auth.credentials_invalid")
+        check.problem(unknown, 401, code="auth.credentials_invalid")
         check.absent(wrong, "access_token")
     with t.check("alike", "type, title, detail and error are the same") as check:
         for member in ("type", "title", "detail", "error"):
@@ -81,15 +81,15 @@ async def guessing_is_limited(t: CaasContext) -> None:
             if answers[-1].status != 401:  # noqa: PLR2004
                 break
     with t.check("limited", "first 401, then 429 that says when to come back") as check:
-        check.problem(answers[0], 401)
-        check.problem(answers[-1], 429)
+        check.problem(answers[0], 401, code="auth.credentials_invalid")
+        check.problem(answers[-1], 429, code="auth.too_many_attempts")
         check.header(answers[-1], "retry-after", WHOLE_SECONDS)
         guesses = derived("guesses_allowed", len(answers) - 1, of=answers)
         check.between(guesses, 1, WRONG_PASSWORDS_MAX - 1)
     right = {"email": tenant.email, "password": tenant.password}
     blocked = await t.auth.post(ops.LOGIN, json=right, headers=stranger)
     with t.check("limit-holds", "even the right password is refused to the guesser") as check:
-        check.problem(blocked, 429)
+        check.problem(blocked, 429, code="auth.too_many_attempts")
         check.absent(blocked, "access_token")
     owner = await t.auth.post(
         ops.LOGIN, json=right, headers=ops.from_address(t, ops.some_address())
@@ -120,5 +120,5 @@ async def administrator_logs_in_at_the_gateway(t: CaasContext) -> None:
             {"tenant_id": tenant.tenant_id, "role": "tenant_admin", "type": "client"},
         )
     with t.check("wrong-password", "a wrong password buys nothing") as check:
-        check.problem(wrong, 401)
+        check.problem(wrong, 401, code="auth.credentials_invalid")
         check.absent(wrong, "access_token")

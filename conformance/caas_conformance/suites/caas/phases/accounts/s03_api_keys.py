@@ -39,8 +39,10 @@ async def _is_dead(t: CaasContext, check_id: str, title: str, key: str) -> None:
         ops.SDK_SESSION, json={"user_external_id": "nobody"}, headers={"x-api-key": key}
     )
     with t.check(check_id, title) as check:
-        check.problem(internal, 401, valid=False, error="Invalid API key")
-        check.problem(session, 401)
+        check.problem(
+            internal, 401, code="auth.api_key_invalid", valid=False, error="Invalid API key"
+        )
+        check.problem(session, 401, code="auth.api_key_invalid")
         check.absent(session, "access_token")
 
 
@@ -102,7 +104,7 @@ async def promotion_needs_a_secondary(t: CaasContext) -> None:
     tenant = await t.tenants.register()
     answer = await ops.administer_key(t, ops.PROMOTE, tenant)
     with t.check("conflict", "there is nothing to promote") as check:
-        check.problem(answer, 409)
+        check.problem(answer, 409, code="auth.no_secondary_key")
         check.absent(answer, "secondary_key")
     await _lives(t, "primary-stays", "the primary key works on", tenant, tenant.api_key)
 
@@ -159,7 +161,7 @@ async def rotation_is_per_account(t: CaasContext) -> None:
     other = await t.tenants.register(plan="free")
     other_secondary = await _rotated(t, other)
     await _rotated(t, tenant)
-    await ops.administer_key(t, ops.PROMOTE, tenant)
+    t.given(await ops.administer_key(t, ops.PROMOTE, tenant), 200, "promote one account's key")
     await _is_dead(t, "own-dead", "the promoted account's old key is dead", tenant.api_key)
     await _lives(t, "other-primary", "the other's primary lives", other, other.api_key)
     await _lives(t, "other-secondary", "the other's secondary lives", other, other_secondary)
@@ -208,13 +210,13 @@ async def administrator_changes_own_key(t: CaasContext) -> None:
         foreign = await t.auth.post(path, json={"client_id": other.client_id}, headers=admin.bearer)
         missing = await t.auth.post(path, json={"client_id": ops.UNKNOWN_ID}, headers=admin.bearer)
         with t.check(f"foreign-{name}", f"{name}: another company looks like none") as check:
-            check.problem(missing, 404)
-            check.status(foreign, 404)
+            check.problem(missing, 404, code="auth.client_not_found")
+            check.problem(foreign, 404, code="auth.client_not_found")
             check.equal(foreign.body, missing.body)
     await _lives(t, "other-lives", "the other company's key works on", other, other.api_key)
     promote = await ops.administer_key(t, ops.PROMOTE, other)
     with t.check("other-unrotated", "and has no secondary key") as check:
-        check.problem(promote, 409)
+        check.problem(promote, 409, code="auth.no_secondary_key")
 
 
 def _administration(case_id: str, path: str, verb: str, baseline: list[int]) -> None:
@@ -236,11 +238,13 @@ def _administration(case_id: str, path: str, verb: str, baseline: list[int]) -> 
         for name, headers in (("missing", None), ("wrong", wrong), ("api-key", tenant.key)):
             answer = await t.auth.post(path, json=body, headers=headers)
             with t.check(f"refused-{name}", f"401 with {name} service secret") as check:
-                check.problem(answer, 401, error=ops.NO_SERVICE)
+                check.problem(
+                    answer, 401, code="service_authentication_failed", error=ops.NO_SERVICE
+                )
         await _lives(t, "unchanged", "the company's key works on", tenant, tenant.api_key)
         promote = await ops.administer_key(t, ops.PROMOTE, tenant)
         with t.check("no-secondary", "no secondary key was made") as check:
-            check.problem(promote, 409)
+            check.problem(promote, 409, code="auth.no_secondary_key")
 
     number = int(case_id[-2:]) + 1
 
@@ -260,7 +264,7 @@ def _administration(case_id: str, path: str, verb: str, baseline: list[int]) -> 
         body = {"client_id": ops.UNKNOWN_ID, **members}
         answer = await t.auth.post(path, json=body, headers=t.service_secret())
         with t.check("not-found", "there is no such account") as check:
-            check.problem(answer, 404)
+            check.problem(answer, 404, code="auth.client_not_found")
             check.absent(answer, "secondary_key")
         known = await ops.administer_key(t, path, tenant, **members)
         with t.check("known", f"while an account that exists can {verb} its key") as check:

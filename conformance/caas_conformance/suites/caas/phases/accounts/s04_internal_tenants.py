@@ -106,8 +106,8 @@ async def service_keeps_named_keys(t: CaasContext) -> None:
     refused = await ops.validate_key(t, key)
     with t.check("gone", "after its deletion it is neither there nor accepted") as check:
         check.status(gone, 204)
-        check.problem(after, 404)
-        check.problem(refused, 401, valid=False)
+        check.problem(after, 404, code="auth.api_key_not_found")
+        check.problem(refused, 401, code="auth.api_key_invalid", valid=False)
 
 
 @PHASE.case(
@@ -139,5 +139,5 @@ async def service_opens_a_session(t: CaasContext) -> None:
         )
         check.equal(ops.token_claims(opened).at("session_id"), opened.at("session_id"))
     with t.check("wrong-secret", "a wrong secret opens nothing") as check:
-        check.problem(wrong, 401)
+        check.problem(wrong, 401, code="auth.app_credentials_invalid")
         check.absent(wrong, "access_token", "session_id")

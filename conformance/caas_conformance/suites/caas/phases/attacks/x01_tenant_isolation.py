@@ -128,8 +128,8 @@ def _foreign_key(case_id: str, who: str, method: str) -> None:
             method, f"{ops.GATEWAY_KEYS}/{ops.UNKNOWN_ID}", headers=bearer
         )
         with t.check("alike", "both are the same 404") as check:
-            check.problem(missing, 404, statusCode=404)
-            check.status(foreign, 404)
+            check.problem(missing, 404, code="not_found", statusCode=404)
+            check.problem(foreign, 404, code="not_found", statusCode=404)
             check.equal(foreign.body, missing.body)
         live = await ops.validate_key(t, key)
         with t.check("unharmed", "the key works on") as check:
@@ -195,9 +195,10 @@ async def settings_are_per_tenant(t: CaasContext) -> None:
     alice = await (await t.tenants.register()).session("alice")
     charlie = await (await t.tenants.register()).session("charlie")
     for bearer, locale in ((alice.bearer, "de"), (charlie.bearer, "fr")):
-        await t.gateway.put(
+        changed = await t.gateway.put(
             ops.GATEWAY_SETTINGS, json={"settings": {"locale": locale}}, headers=bearer
         )
+        t.given(changed, 200, "change the locale")
     a = await t.gateway.get(ops.GATEWAY_TENANT, headers=alice.bearer)
     b = await t.gateway.get(ops.GATEWAY_TENANT, headers=charlie.bearer)
     with t.check("apart", "each has its own locale") as check:

@@ -177,8 +177,8 @@ async def _refused_everywhere(t: CaasContext, number: int, token: str) -> None:
     public = await ops.validate(t, token)
     service = await ops.introspect(t, token)
     with t.check(f"checks-{number}", f"forgery {number}: both token checks refuse it") as check:
-        check.problem(public, 401, valid=False)
-        check.problem(service, 401, valid=False)
+        check.problem(public, 401, code="auth.token_refused", valid=False)
+        check.problem(service, 401, code="auth.token_refused", valid=False)
         check.absent(public, "payload")
         check.absent(service, "payload")
     bearer = {"authorization": f"Bearer {token.strip()}"}
@@ -187,8 +187,8 @@ async def _refused_everywhere(t: CaasContext, number: int, token: str) -> None:
     profile = await t.auth.get(ops.PROFILE, headers=bearer)
     company = await t.gateway.get(ops.GATEWAY_TENANT, headers=bearer)
     with t.check(f"bearer-{number}", f"forgery {number}: nobody's data is shown for it") as check:
-        check.problem(profile, 401)
-        check.problem(company, 401, statusCode=401)
+        check.problem(profile, 401, code="invalid_token")
+        check.problem(company, 401, code="invalid_token", statusCode=401)
         check.absent(profile, "user_id")
         check.absent(company, "tenant_id")
 
@@ -213,11 +213,11 @@ async def types_are_kept_apart(t: CaasContext) -> None:
     renewed = await ops.refresh(t, admin.token)
     rotated = await t.auth.post(ops.ROTATE, json={}, headers=session.bearer)
     with t.check("kept-apart", "no token does another's work") as check:
-        check.problem(profile, 401)
+        check.problem(profile, 401, code="invalid_token")
         check.absent(profile, "user_id")
-        check.problem(renewed, 401)
+        check.problem(renewed, 401, code="auth.refresh_token_invalid")
         check.absent(renewed, "access_token")
-        check.problem(rotated, 401)
+        check.problem(rotated, 401, code="invalid_token")
         check.absent(rotated, "secondary_key")
     own = await t.auth.get(ops.PROFILE, headers=session.bearer)
     key = ops.keep_secret(t, await t.auth.post(ops.ROTATE, json={}, headers=admin.bearer))

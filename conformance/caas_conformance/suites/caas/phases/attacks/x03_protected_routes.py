@@ -58,7 +58,9 @@ class Operation:
     def __init__(self, path: str, method: str, described: Mapping[str, Any]) -> None:
         self.path = path
         self.method = method.upper()
-        self.secured = bool(described.get("security"))
+        schemes = {name for way in described.get("security", ()) for name in way}
+        self.secured = bool(schemes)
+        self.schemes = frozenset(schemes)
         self.responses = list(described.get("responses", {}))
         self.takes_body = "requestBody" in described
 
@@ -78,6 +80,21 @@ class Operation:
         """The path with every parameter filled by an id that names nothing."""
         parts = [ops.UNKNOWN_ID if part[:1] == "{" else part for part in self.path.split("/")]
         return "/".join(parts)
+
+
+def _reason(service: str, op: Operation, credential: str) -> str:
+    """Name the one refusal: of what was sent, where *op* takes its kind, else of what lacks."""
+    gateway = service == "gateway"
+    if credential == "broken-token" and "bearer" in op.schemes:
+        return "invalid_token"
+    if credential == "unknown-key" and "apiKey" in op.schemes:
+        own = gateway and "bearer" in op.schemes  # else auth's refusal is passed on
+        return "unauthenticated" if own else "auth.api_key_invalid"
+    if op.schemes == {"apiKey"}:
+        return "auth.api_key_missing"
+    if "serviceSecret" in op.schemes:
+        return "service_authentication_failed"
+    return "gateway.tenant_context_required" if gateway else "auth.credential_missing"
 
 
 def _operations(document: Any) -> list[Operation]:
@@ -123,7 +140,7 @@ def _refuses(case_id: str, service: str, credential: str) -> None:
         for op in protected:
             answer = await _send(t, service, op, BROKEN_CREDENTIALS[credential])
             with t.check(op.check_id, f"{op.name} is a 401 with a challenge") as check:
-                check.problem(answer, 401)
+                check.problem(answer, 401, code=_reason(service, op, credential))
                 check.matches(answer.header("www-authenticate"), str)
                 check.absent(answer, "items", "sessions", "tenant_id", "user_id", "access_token")
 

@@ -48,7 +48,7 @@ async def registers_at_the_gateway(t: CaasContext) -> None:
     again = await t.gateway.post("/v1/client/register", json=form)
     with t.check("real", "the key is live and the address is taken") as check:
         check.equal(owner.at("client.tenant_id"), answer.at("tenant_id"))
-        check.problem(again, 409)
+        check.problem(again, 409, code="auth.email_taken")
         check.contains(again.text, "Email already registered")
 
 
@@ -80,7 +80,7 @@ async def enters_at_the_gateway(t: CaasContext) -> None:
     with t.check("works", "the token opens the company, and no key opens nothing") as check:
         check.status(company, 200)
         check.equal(company.at("tenant_id"), tenant.tenant_id)
-        check.problem(refused, 401)
+        check.problem(refused, 401, code="auth.api_key_missing")
         check.contains(refused.text, "API key is required in x-api-key header")
 
 
@@ -104,7 +104,7 @@ async def refreshes_at_the_gateway(t: CaasContext) -> None:
         check.equal(ops.token_claims(answer).at("session_id"), session.session_id)
     broken = await t.gateway.post("/v1/sdk/refresh", json={"refresh_token": "not-a-token"})
     with t.check("broken-refused", "a broken refresh token is a 401") as check:
-        check.problem(broken, 401)
+        check.problem(broken, 401, code="auth.refresh_token_invalid")
         check.absent(broken, "access_token")
 
 
@@ -207,7 +207,7 @@ async def over_the_limit(t: CaasContext) -> None:
         check.equal(derived("admitted", admitted, of=answers), limit)
         check.equal(derived("refused", len(refused), of=answers), len(answers) - limit)
     with t.check("says-when", "429 is a problem that says when to come back") as check:
-        check.problem(refused[-1], 429, statusCode=429)
+        check.problem(refused[-1], 429, code="rate_limited", statusCode=429)
         check.header(refused[-1], "retry-after", pattern(r"[1-9]\d{0,3}", "seconds"))
         check.header(refused[-1], "x-ratelimit-remaining", "0")
     bystander = await t.gateway.get(ops.GATEWAY_TENANT, headers=other.bearer)
@@ -239,14 +239,14 @@ async def network_is_one_caller(t: CaasContext) -> None:
     spent = [_int(answer, "remaining") for answer in answers.values()]
     with t.check("one-count", "three requests of two addresses spend three") as check:
         for answer in answers.values():
-            check.problem(answer, 401)
+            check.problem(answer, 401, code="gateway.tenant_context_required")
         falls = derived("remaining", [spent[0] - left for left in spent], of=[*answers.values()])
         check.equal(falls, [0, 1, 2])
     other = await t.gateway.get(
         ops.GATEWAY_TENANT, headers=ops.from_address(t, f"2001:db9:{network[9:]}::1")
     )
     with t.check("others-unaffected", "another network has its own limit") as check:
-        check.problem(other, 401)
+        check.problem(other, 401, code="gateway.tenant_context_required")
         check.equal(_number(other, "remaining"), spent[0])
 
 

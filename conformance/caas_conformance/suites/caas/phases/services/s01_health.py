@@ -206,7 +206,7 @@ async def metrics_count(t: CaasContext) -> None:
     for service in t.service_names:
         client = t.service(service)
         before = await client.get("/internal/metrics", headers=secret)
-        await client.get("/health")
+        t.given(await client.get("/health"), 200, "send a request to count")
         after = await client.get("/internal/metrics", headers=secret)
         with t.check(f"counted-{service}", f"{service} counted the request between") as check:
             check.status(after, 200)

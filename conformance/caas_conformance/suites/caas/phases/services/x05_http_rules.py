@@ -31,9 +31,9 @@ ROUTES = {
 INSIDES = ("Traceback", "site-packages", "litestar", "msgspec", "pymongo", "granian", ".py")
 
 
-def refusal(check: Check, answer: Answer, status: int) -> None:
-    """Assert a problem document of *status* that shows nothing of the service's insides."""
-    check.problem(answer, status)
+def refusal(check: Check, answer: Answer, status: int, **reason: Any) -> None:
+    """Assert a problem of *status* for *reason* that shows nothing of the service's insides."""
+    check.problem(answer, status, **reason)
     for word in INSIDES:
         check.lacks(answer.text, word)
 
@@ -46,22 +46,25 @@ async def still_serves(t: CaasContext, service: str) -> None:
         check.matches(answer.at("status"), str)
 
 
+FORM = (
+    b'{"company_name": "Malformed Ltd", "email": "malformed@conformance.example.com", '
+    b'"password": "Cf7!malformed-bodies"'
+)
+"""A registration that lacks nothing but its end."""
 MALFORMED_BODIES: dict[str, bytes] = {
     "word": b"sample",
-    "cut": b'{"company_name": "x"',
-    "trailing": b'{"company_name": "x"} x',
-    "empty": b"",
+    "cut": FORM,
+    "trailing": FORM + b"} x",
     "bom": b"\xef\xbb\xbf{}",
     "invalid-utf8": b'{"company_name": "\xff\xfe"}',
     "lone-surrogate": b'{"company_name": "\\ud800", "email": "a@b.example", "password": "x"}',
     "nan": b'{"company_name": NaN}',
-    "duplicate-comma": b'{"a": 1,,}',
-    "array": b"[]",
-    "null": b"null",
-    "number": b"1e400",
-    "nested": b'{"company_name": ' + b"[" * 200 + b"]" * 200 + b"}",
+    "duplicate-comma": FORM + b",,}",
     "nul": b'{"company_name": "x\x00"}',
+    "nested": b'{"company_name": ' + b"[" * 200 + b"]" * 200 + b"}",
 }
+OTHER_BODIES: dict[str, bytes] = {"empty": b"", "array": b"[]", "null": b"null", "number": b"1e400"}
+"""No object, which is what the route takes; the last may as well count as no JSON."""
 
 
 def _malformed_json(case_id: str, service: str, baseline: list[int]) -> None:
@@ -77,12 +80,15 @@ def _malformed_json(case_id: str, service: str, baseline: list[int]) -> None:
     )
     async def malformed(t: CaasContext) -> None:
         """Red as the seed was: 400 under the title of a server error; or a real 500."""
-        for name, body in MALFORMED_BODIES.items():
+        for name, body in (MALFORMED_BODIES | OTHER_BODIES).items():
             answer = await t.service(service).post(
                 ROUTES[service]["public"], body=body, headers=ops.JSON_HEADERS
             )
             with t.check(f"refused-{name}", f"a {name} body is a 400") as check:
-                refusal(check, answer, 400)
+                if name in OTHER_BODIES:
+                    refusal(check, answer, 400, code="invalid_input", errors="body")
+                else:
+                    refusal(check, answer, 400, code="malformed_json")
                 check.equal(answer.at("title"), "Bad Request")
         await still_serves(t, service)
 
@@ -124,7 +130,7 @@ def _media_types(case_id: str, service: str) -> None:
             headers = {"content-type": value or None}
             answer = await t.service(service).post(path, json=form, headers=headers)
             with t.check(f"refused-{name}", f"{value or 'no type'} is a 415") as check:
-                refusal(check, answer, 415)
+                refusal(check, answer, 415, code="unsupported_media_type")
                 check.absent(answer, "api_key")
         accepted = ops.keep_secret(t, await t.service(service).post(path, json=form))
         with t.check("json-accepted", "while the same bytes as JSON are accepted") as check:
@@ -159,7 +165,7 @@ def _methods(case_id: str, service: str) -> None:
             for method in wrong:
                 answer = await client.request(method, path)
                 with t.check(f"refused-{name}-{method.lower()}", f"{method} {path}: 405") as check:
-                    refusal(check, answer, 405)
+                    refusal(check, answer, 405, code="method_not_allowed")
                     check.contains(answer.header("allow"), right)
                     check.lacks(answer.header("allow"), method)
             options = await client.options(path)
@@ -208,7 +214,7 @@ def _head(case_id: str, service: str) -> None:
                 check.between(got.size, 1, 10_000_000)
         missing = await client.head("/no/such/path")
         with t.check("missing", "HEAD of nothing is a 404 without a body") as check:
-            check.status(missing, 404)
+            check.status(missing, 404, because="an answer to HEAD has no body to tell more")
 
 
 _head("X05.04", "auth-service")
@@ -240,7 +246,7 @@ def _unknown(case_id: str, service: str) -> None:
         for name, path in paths.items():
             answer = await client.get(path)
             with t.check(f"missing-{name}", f"GET {name} path is a 404") as check:
-                refusal(check, answer, 404)
+                refusal(check, answer, 404, code="not_found")
                 check.lacks(answer.text, canary)
         known = await client.get(ROUTES[service]["get"])
         with t.check("known", "while a known path is served") as check:
@@ -280,7 +286,7 @@ def _headers(case_id: str, service: str) -> None:
         }
         for name, (answer, status) in answers.items():
             with t.check(f"on-{name}", f"they are on the {name} answer") as check:
-                check.status(answer, status)
+                check.status(answer, status, because="whatever the answer says")
                 for header, value in SECURITY_HEADERS.items():
                     check.header(answer, header, value)
                 check.no_header(answer, "x-powered-by")
@@ -346,19 +352,19 @@ def _query(case_id: str, service: str) -> None:
         """Red when one of two values is picked in silence."""
         session = await (await t.tenants.register()).session()
         path = ROUTES[service]["list"]
-        queries: dict[str, list[tuple[str, str]]] = {
-            "twice": [("limit", "1"), ("limit", "2")],
-            "same-twice": [("limit", "1"), ("limit", "1")],
-            "word": [("limit", "many")],
-            "zero": [("limit", "0")],
-            "negative": [("limit", "-1")],
-            "huge": [("limit", "99999999999999999999")],
+        twice = ("duplicate_parameter", "more than once")
+        queries: dict[str, tuple[list[tuple[str, str]], tuple[str, str]]] = {
+            "twice": ([("limit", "1"), ("limit", "2")], twice),
+            "same-twice": ([("limit", "1"), ("limit", "1")], twice),
+            "word": ([("limit", "many")], ("invalid_input", "got `str`")),
+            "zero": ([("limit", "0")], ("invalid_input", ">= 1")),
+            "negative": ([("limit", "-1")], ("invalid_input", ">= 1")),
+            "huge": ([("limit", "99999999999999999999")], ("invalid_input", "<= 100")),
         }
-        for name, pairs in queries.items():
+        for name, (pairs, (code, rule)) in queries.items():
             answer = await t.service(service).get(path, query=pairs, headers=session.bearer)
             with t.check(f"refused-{name}", f"{name}: 400 that names it") as check:
-                refusal(check, answer, 400)
-                check.contains(answer.text, "limit")
+                refusal(check, answer, 400, code=code, errors={"query.limit": rule})
         good = await t.service(service).get(path, query={"limit": "1"}, headers=session.bearer)
         with t.check("once-accepted", "while once is right") as check:
             check.status(good, 200)

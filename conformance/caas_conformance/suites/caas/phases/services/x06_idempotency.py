@@ -58,7 +58,7 @@ def _repeated(case_id: str, service: str) -> None:
         without = await t.service(service).post(path, json=form)
         with t.check("once", "the company exists, once") as check:
             check.equal(live.at("client.tenant_id"), first.at("tenant_id"))
-            check.problem(without, 409)
+            check.problem(without, 409, code="auth.email_taken")
 
 
 _repeated("X06.01", "auth-service")
@@ -106,7 +106,7 @@ async def key_belongs_to_one_request(t: CaasContext) -> None:
     reused = await t.auth.post(ops.REGISTER, json=second, headers=headers)
     with t.check("refused", "the second is a 422 without credentials") as check:
         check.status(ops.keep_secret(t, first), 201)
-        check.problem(reused, 422)
+        check.problem(reused, 422, code="idempotency_key_reused")
         check.absent(reused, "api_key")
     alone = ops.keep_secret(t, await t.auth.post(ops.REGISTER, json=second))
     with t.check("not-done", "it was not carried out: without the key it registers") as check:
@@ -188,7 +188,7 @@ async def malformed_keys(t: CaasContext) -> None:
     for name, key in keys.items():
         answer = await t.auth.post(ops.REGISTER, json=form, headers={"idempotency-key": key})
         with t.check(f"refused-{name}", f"a {name} key is a 400") as check:
-            check.problem(answer, 400)
+            check.problem(answer, 400, code="bad_idempotency_key")
             check.contains(answer.text, "Idempotency-Key")
     accepted = ops.keep_secret(t, await t.auth.post(ops.REGISTER, json=form))
     with t.check("nothing-done", "and nothing was done") as check:

@@ -33,7 +33,7 @@ async def correlation_id_is_echoed(t: CaasContext) -> None:
                 answer = await t.service(service).get(path, headers={"x-correlation-id": value})
                 check_id = f"echoed-{service}-{name}-{status}"
                 with t.check(check_id, f"{service} echoes the {name} id on a {status}") as check:
-                    check.status(answer, status)
+                    check.status(answer, status, because="whatever the answer says")
                     check.header(answer, "x-correlation-id", value)
 
 
@@ -107,9 +107,8 @@ async def broken_context_is_ignored(t: CaasContext) -> None:
         "capitals": "00-" + "A" * 32 + "-" + "B" * 16 + "-01",
         "version": "ff-" + "a" * 32 + "-" + "b" * 16 + "-01",
     }
-    await t.gateway.get("/health")
-    await t.auth.get("/health")
     for service in t.service_names:
+        t.given(await t.service(service).get("/health"), 200, "be healthy")
         for name, value in contexts.items():
             answer = await t.service(service).get("/health", headers={"traceparent": value})
             with t.check(f"fresh-{service}-{name}", f"{service}: {name} context") as check:
@@ -188,7 +187,7 @@ async def every_service_logs(t: CaasContext) -> None:
     )
     recorded = await t.recorded()
     with t.check("refused", "the call reaches auth, which refuses it") as check:
-        check.problem(answer, 401, statusCode=401)
+        check.problem(answer, 401, code="auth.refresh_token_invalid", statusCode=401)
         check.header(answer, "x-correlation-id", correlation_id)
     for service in ("gateway", "auth-service"):
         lines = _having(recorded.at("logs"), service=service)
@@ -214,16 +213,24 @@ async def telemetry_holds_no_secret(t: CaasContext) -> None:
     tenant = await t.tenants.register()
     session = await tenant.session()
     await tenant.login()
-    await ops.validate_key(t, tenant.api_key)
-    await ops.introspect(t, session.access_token)
-    await ops.refresh(t, session.refresh_token)
-    await t.gateway.get(ops.GATEWAY_TENANT, headers=session.bearer)
-    await t.gateway.get(f"/v1/ping?api_key={tenant.api_key}&token={session.access_token}")
-    await t.auth.get("/health", headers={"cookie": f"session={tenant.api_secret}"})
+    named = f"/v1/ping?api_key={tenant.api_key}&token={session.access_token}"
+    for answer in (
+        await ops.validate_key(t, tenant.api_key),
+        await ops.introspect(t, session.access_token),
+        await ops.refresh(t, session.refresh_token),
+        await t.gateway.get(ops.GATEWAY_TENANT, headers=session.bearer),
+        await t.gateway.get(named),
+        await t.auth.get("/health", headers={"cookie": f"session={tenant.api_secret}"}),
+    ):
+        t.given(answer, 200, "send a secret where it belongs")
     misplaced = t.secret(t.unique("a shapeless secret").replace(" ", "-"))
-    for client, path in ((t.gateway, ops.GATEWAY_SESSIONS), (t.auth, ops.SESSIONS)):
-        await client.get(f"{path}/{misplaced}", headers=session.bearer)
-    await t.gateway.get(f"/v1/client/{misplaced}")
+    for client, path, headers in (
+        (t.gateway, ops.GATEWAY_SESSIONS, session.bearer),
+        (t.auth, ops.SESSIONS, session.bearer),
+        (t.gateway, "/v1/client", {}),
+    ):
+        answer = await client.get(f"{path}/{misplaced}", headers=headers)
+        t.given(answer, 404, "send a secret where it does not belong")
     recorded = await t.recorded()
     texts = recorded.derive("text", repr)
     with t.check("recorded", "there is telemetry of both services to look at") as check:

@@ -70,7 +70,7 @@ async def wrong_secret(t: CaasContext) -> None:
     tenant = await t.tenants.register()
     answer = await _ask(t, tenant, app_secret="wrong-secret")  # noqa: S106 - the seed's
     with t.check("refused", "it is a 401 without a token, and not the upstream's words") as check:
-        check.problem(answer, 401, statusCode=401, message=str)
+        check.problem(answer, 401, code="unauthenticated", statusCode=401, message=str)
         check.absent(answer, "access_token", "refresh_token")
         check.lacks(answer.text, "Request failed")
     good = await _ask(t, tenant)
@@ -100,10 +100,10 @@ async def refusals_look_alike(t: CaasContext) -> None:
         "tenant-as-app": await _ask(t, tenant, app_id=tenant.tenant_id),
     }
     with t.check("wrong-secret", "a wrong secret is a 401") as check:
-        check.problem(wrong, 401, statusCode=401)
+        check.problem(wrong, 401, code="unauthenticated", statusCode=401)
     for name, answer in refusals.items():
         with t.check(f"same-{name}", f"{name} gets the same answer") as check:
-            check.problem(answer, 401, statusCode=401)
+            check.problem(answer, 401, code="unauthenticated", statusCode=401)
             check.equal(answer.body, wrong.body)
 
 
@@ -122,8 +122,14 @@ def _malformed(case_id: str, what: str, changes: dict[str, Any], member: str) ->
         """Red when a token is sold, or the answer is a 5xx."""
         answer = await _ask(t, await t.tenants.register(), **changes)
         with t.check("refused", "400 that names the member") as check:
-            check.problem(answer, 400, statusCode=400, title="Bad Request")
-            check.contains(answer.text, member)
+            check.problem(
+                answer,
+                400,
+                code="invalid_input",
+                errors=member,
+                statusCode=400,
+                title="Bad Request",
+            )
             check.absent(answer, "access_token")
 
 
@@ -149,6 +155,12 @@ async def no_json(t: CaasContext) -> None:
     answer = await t.gateway.post(ops.GATEWAY_SDK_TOKEN, body=b"sample", headers=ops.JSON_HEADERS)
     with t.check("refused", "400, titled so, with a reason") as check:
         check.problem(
-            answer, 400, statusCode=400, title="Bad Request", error="Bad Request", message=str
+            answer,
+            400,
+            code="malformed_json",
+            statusCode=400,
+            title="Bad Request",
+            error="Bad Request",
+            message=str,
         )
         check.contains(answer.at("message"), "JSON")

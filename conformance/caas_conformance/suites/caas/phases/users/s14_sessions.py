@@ -13,6 +13,7 @@ PHASE = Phase(
 )
 
 PLACES = {"auth-service": ops.SESSIONS, "gateway": ops.GATEWAY_SESSIONS}
+OK = 200
 ENDED = (200, 204)
 ENDED_REASON = "the seed never showed a successful deletion"
 
@@ -74,7 +75,7 @@ def _listing(case_id: str, service: str, baseline: list[int]) -> None:
             )
             for session in answer.at("sessions").items():
                 c.absent(session, "_id", "refresh_token", "family")
-        await t.auth.post(ops.SDK_LOGOUT, headers=tablet.bearer)
+        await ops.log_out(t, tablet)
         after = await t.service(service).get(path, headers=web.bearer)
         with t.check("ended-left", "a session that ended leaves the list") as check:
             check.status(after, 200)
@@ -106,7 +107,7 @@ def _ending_one(case_id: str, service: str, baseline: list[int]) -> None:
         await _is_live(t, bob, "bob-lives", "and Bob's")
         again = await t.service(service).delete(f"{path}/{phone.session_id}", headers=web.bearer)
         with t.check("gone", "the ended session is a 404 from now on") as check:
-            check.problem(again, 404)
+            check.problem(again, 404, code="auth.session_not_found")
 
 
 def _ending_others(case_id: str, service: str, baseline: list[int]) -> None:
@@ -182,17 +183,17 @@ def _foreign(case_id: str, service: str, baseline: list[int]) -> None:
                 method, f"{path}/{ops.UNKNOWN_ID}", headers=web.bearer
             )
             with t.check(f"missing-{method.lower()}", f"{method} of none is a 404") as check:
-                check.problem(missing, 404)
+                check.problem(missing, 404, code="auth.session_not_found")
             for name, session_id in targets.items():
                 answer = await t.service(service).request(
                     method, f"{path}/{session_id}", headers=web.bearer
                 )
                 with t.check(f"{name}-{method.lower()}", f"{method} of a {name}'s too") as check:
-                    check.status(answer, 404)
+                    check.problem(answer, 404, code="auth.session_not_found")
                     check.equal(answer.body, missing.body)
         sample = await t.service(service).delete(f"{path}/sample-id", headers=web.bearer)
         with t.check("sample", "an id that is none is a 404 as well") as check:
-            check.problem(sample, 404)
+            check.problem(sample, 404, code="auth.session_not_found")
         await _is_live(t, bob, "bob-lives", "the colleague is still signed in")
         await _is_live(t, stranger, "stranger-lives", "so is the stranger")
 
@@ -292,12 +293,12 @@ async def narrow_session_is_alone(t: CaasContext) -> None:
             with t.check(
                 f"refused-{service}-{method.lower()}-{name}", f"{service}: {method} {name}"
             ) as check:
-                check.problem(answer, 403)
+                check.problem(answer, 403, code="auth.permission_missing")
                 check.lacks(answer.text, alice.session_id)
     for method, body in (("GET", None), ("PUT", {"name": "Mallory"})):
         answer = await t.auth.request(method, ops.PROFILE, json=body, headers=narrow.bearer)
         with t.check(f"refused-profile-{method.lower()}", f"{method} of the profile") as check:
-            check.problem(answer, 403)
+            check.problem(answer, 403, code="auth.permission_missing")
             check.lacks(answer.text, alice.email)
     await _is_live(t, alice, "alice-lives", "Alice is still signed in")
     profile = await t.auth.get(ops.PROFILE, headers=alice.bearer)
@@ -352,7 +353,7 @@ async def user_permissions(t: CaasContext) -> None:
     """Red when one of the two is enough for everything, or not enough for its own."""
     tenant = await t.tenants.register()
     alice = await tenant.session("alice")
-    allowed = {"user:read": (200, 403), "user:write": (403, 200)}
+    allowed = {"user:read": (OK, 403), "user:write": (403, OK)}
     for scope, (reads, writes) in allowed.items():
         narrow = await _narrow(t, tenant, alice, scope)
         name = scope.replace(":", "-")
@@ -371,4 +372,7 @@ async def user_permissions(t: CaasContext) -> None:
             ),
         ):
             with t.check(f"{name}-{what}", f"{scope}: {what} is {status}") as check:
-                check.status(answer, status)
+                if status == OK:
+                    check.status(answer, OK)
+                else:
+                    check.problem(answer, status, code="auth.permission_missing")

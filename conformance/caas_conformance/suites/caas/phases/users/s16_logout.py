@@ -52,7 +52,7 @@ async def old_token_is_rejected(t: CaasContext) -> None:
     with t.check("alive-before", "the gateway accepts the token before") as check:
         check.status(company, 200)
         check.matches(company.at("tenant_id"), str)
-    await t.auth.post(ops.SDK_LOGOUT, headers=bob.bearer)
+    await ops.log_out(t, bob)
     await ops.check_ended(t, bob.access_token)
     uses = {
         "service-check": await ops.introspect(t, bob.access_token),
@@ -62,8 +62,9 @@ async def old_token_is_rejected(t: CaasContext) -> None:
         "gateway-keys": await t.gateway.get(ops.GATEWAY_KEYS, headers=bob.bearer),
     }
     for name, answer in uses.items():
-        with t.check(f"refused-{name}", f"{name}: 401") as check:
-            check.problem(answer, 401)
+        code = "auth.token_refused" if name == "service-check" else "session_invalid"
+        with t.check(f"refused-{name}", f"{name}: 401, for the session ended") as check:
+            check.problem(answer, 401, code=code)
             check.absent(answer, "payload", "user_id", "items", "sessions")
 
 
@@ -88,7 +89,7 @@ async def logout_at_the_gateway(t: CaasContext) -> None:
     renewed = await ops.refresh(t, bob.refresh_token)
     others = await ops.validate(t, alice.access_token)
     with t.check("for-good", "Bob can't renew, and Alice is still there") as check:
-        check.problem(renewed, 401)
+        check.problem(renewed, 401, code="auth.refresh_token_invalid")
         check.absent(renewed, "access_token")
         check.status(others, 200)
         check.equal(others.at("payload.user_id"), alice.user_id)
@@ -106,7 +107,7 @@ async def other_devices_stay(t: CaasContext) -> None:
     tenant = await t.tenants.register()
     laptop = await tenant.session("bob", device="web")
     phone = await tenant.session("bob", external_id=laptop.external_id, device="mobile")
-    await t.auth.post(ops.SDK_LOGOUT, headers=phone.bearer)
+    await ops.log_out(t, phone)
     await ops.check_ended(t, phone.access_token)
     live = await ops.validate(t, laptop.access_token)
     renewed = await ops.refresh(t, laptop.refresh_token)
@@ -134,7 +135,8 @@ async def every_token_of_the_session_dies(t: CaasContext) -> None:
     with t.check("alive-before", "the first access token is live until logout") as check:
         check.status(first, 200)
         check.equal(first.at("payload.session_id"), bob.session_id)
-    await t.auth.post(ops.SDK_LOGOUT, headers={"authorization": f"Bearer {newest}"})
+    bearer = {"authorization": f"Bearer {newest}"}
+    t.given(await t.auth.post(ops.SDK_LOGOUT, headers=bearer), 200, "log out")
     await ops.check_ended(t, newest, "newest-ended")
     await ops.check_ended(t, bob.access_token, "first-ended")
 
@@ -152,20 +154,23 @@ async def logout_needs_a_token(t: CaasContext) -> None:
     tenant = await t.tenants.register()
     bob = await tenant.session("bob")
     other = await tenant.session("alice")
-    await t.auth.post(ops.SDK_LOGOUT, headers=bob.bearer)
-    credentials = {
-        "none": {},
-        "broken": {"authorization": "Bearer not-a-token"},
-        "key": tenant.key,
-        "again": bob.bearer,
-        "refresh": {"authorization": f"Bearer {other.refresh_token}"},
+    await ops.log_out(t, bob)
+    credentials: dict[str, tuple[dict[str, str], str]] = {
+        "none": ({}, ""),
+        "broken": ({"authorization": "Bearer not-a-token"}, "invalid_token"),
+        "key": (tenant.key, ""),
+        "again": (bob.bearer, "session_invalid"),
+        "refresh": ({"authorization": f"Bearer {other.refresh_token}"}, "invalid_token"),
     }
-    places = {"auth": (t.auth, ops.SDK_LOGOUT), "gateway": (t.gateway, ops.GATEWAY_LOGOUT)}
-    for name, headers in credentials.items():
-        for place, (client, path) in places.items():
+    places = {
+        "auth": (t.auth, ops.SDK_LOGOUT, "auth.credential_missing"),
+        "gateway": (t.gateway, ops.GATEWAY_LOGOUT, "gateway.tenant_context_required"),
+    }
+    for name, (headers, reason) in credentials.items():
+        for place, (client, path, missing) in places.items():
             answer = await client.post(path, headers=headers)
             with t.check(f"refused-{name}-{place}", f"{place}: {name} token is a 401") as check:
-                check.problem(answer, 401)
+                check.problem(answer, 401, code=reason or missing)
                 check.contains(answer.header("www-authenticate"), "Bearer")
     live = await ops.validate(t, other.access_token)
     with t.check("other-lives", "nobody was logged out by that") as check:
@@ -188,7 +193,9 @@ async def sample_body_at_logout(t: CaasContext) -> None:
         ops.GATEWAY_LOGOUT, body=b"sample", headers={**bob.bearer, **ops.JSON_HEADERS}
     )
     with t.check("refused", "400 under the right title") as check:
-        check.problem(answer, 400, statusCode=400, title="Bad Request", message=str)
+        check.problem(
+            answer, 400, code="malformed_json", statusCode=400, title="Bad Request", message=str
+        )
     live = await ops.validate(t, bob.access_token)
     with t.check("still-in", "Bob is still signed in") as check:
         check.status(live, 200)

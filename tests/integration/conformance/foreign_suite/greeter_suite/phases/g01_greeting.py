@@ -31,4 +31,4 @@ async def nobody(t: GreeterContext) -> None:
     """Red when an empty name is greeted, which is the fault that this greeter has."""
     answer = await t.greet("")
     with t.check("refused", "an empty name is refused") as check:
-        check.status(answer, 400)
+        check.status(answer, 400, because="its only refusal, without a document")
