@@ -17,7 +17,7 @@ from caas_conformance.authoring.shapes import (
     optional,
     pattern,
 )
-from caas_conformance.authoring.suite import Launch, Suite
+from caas_conformance.authoring.suite import AccessLine, Launch, Suite
 from caas_conformance.authoring.tokens import (
     claims,
     encode_part,
@@ -35,6 +35,7 @@ __all__ = [
     "SHOULD",
     "TIMESTAMP",
     "UUID",
+    "AccessLine",
     "Answer",
     "AnswerHeader",
     "CaseContext",

@@ -30,6 +30,23 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessLine:
+    """The one log line that a service writes about each request it answered.
+
+    Attributes:
+        message: Its text, by which it is known.
+        method: The attribute that holds the request's method; so on.
+        path: May show parameters as `{name}`, and nothing when no route was found.
+        status: As it was sent.
+    """
+
+    message: str
+    method: str
+    path: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
     """Phases and requirements, and how to reach what they judge.
 
@@ -51,6 +68,7 @@ class Suite:
             export what it has recorded, and after it one span and one log record named
             `caas.telemetry.marker`; empty when services do not do that, so that answers alone
             are judged.
+        access: The log line that proves each answered request; None leaves it unproven.
         launch: How to start a platform; None when only one that runs already can be judged.
     """
 
@@ -65,4 +83,5 @@ class Suite:
     document: str = ""
     contract: ContractFacts | None = None
     markers: str = ""
+    access: AccessLine | None = None
     launch: Launch | None = None

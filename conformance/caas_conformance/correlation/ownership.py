@@ -2,8 +2,8 @@
 
 Precision: no record in an attempt's trace names another attempt. Recall: every traced exchange
 left a server span, and no record that names the attempt lies in another trace. The attempt's
-name travels twice, as trace id and as correlation id, by different code; that is what makes the
-two a check of each other.
+name travels as trace id and as correlation id; both may be wrong together, so the line that a
+service wrote about each exchange is compared with the wire as well (`access_lines`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from caas_conformance.authoring.checks import MUST, Assertion, Check
 from caas_conformance.authoring.context import CaseContext
-from caas_conformance.correlation import leaks
+from caas_conformance.authoring.suite import AccessLine
+from caas_conformance.correlation import access_lines, leaks
 from caas_conformance.engine.attempt import AttemptRecord
 from caas_conformance.wire.answer import ExchangeRecord
 from caas_observability.correlation import AttemptTelemetry, AttemptTrace, attribute
@@ -120,7 +121,11 @@ def strays(named: Iterable[Naming], trace_of: Mapping[str, str]) -> list[str]:
 
 
 def add_check(
-    record: AttemptRecord, telemetry: AttemptTelemetry, run_marker: str, unsettled: list[str]
+    record: AttemptRecord,
+    telemetry: AttemptTelemetry,
+    run_marker: str,
+    unsettled: list[str],
+    access: AccessLine | None,
 ) -> None:
     """Judge the attempt's telemetry by the check that every case has."""
     check = Check(
@@ -137,6 +142,8 @@ def add_check(
             _note(check, f"telemetry.{service}", "arrived", "did not arrive in time")
         if not record.case.untraced_because:
             _note_participation(check, record, telemetry)
+            if access is not None:
+                _note_access_lines(check, record, telemetry, access)
         if not record.case.errors_logged_because:
             errors = [
                 f"{log.service}: {log.message}"
@@ -165,6 +172,15 @@ def _note_participation(check: Check, record: AttemptRecord, telemetry: AttemptT
     _note(check, "exchanges.without_server_span", [], missing[:SHOWN_MAX])
     orphans = [f"{span.service}: {span.name}" for span in telemetry.orphan_spans]
     _note(check, "spans.orphans", [], orphans[:SHOWN_MAX])
+
+
+def _note_access_lines(
+    check: Check, record: AttemptRecord, telemetry: AttemptTelemetry, access: AccessLine
+) -> None:
+    answered = traced_exchanges(record)
+    record.answered = len(answered)
+    record.unproven = access_lines.unproven(answered, telemetry, access)
+    _note(check, "exchanges.access_line", [], record.unproven[:SHOWN_MAX])
 
 
 def _names(attributes: Mapping[str, Any], run_marker: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from caas_conformance.authoring.context import CaseContext
+from caas_conformance.authoring.suite import AccessLine
 from caas_conformance.correlation import ownership
 from caas_conformance.engine.attempt import AttemptRecord
 from caas_conformance.errors import EnvironmentBrokenError, TargetError
@@ -30,6 +31,7 @@ FLUSH = "caas=flush"
 MARKER_KIND, MARKER_NAME = "internal", "caas.telemetry.marker"
 ROUND_INTERVAL_S = 0.05
 MARKERS_HELD_ROUNDS = 2
+INSTANCE_ID = "service.instance.id"
 LOST_KEYS = ("caas.telemetry.dropped_spans", "caas.telemetry.dropped_logs")
 
 
@@ -38,14 +40,22 @@ class TelemetryCollector:
 
     Attributes:
         wait_ms: How long each settled attempt waited, in milliseconds.
-        lost: Records that an instance says it dropped, by its URL.
+        lost: Records that a process says it dropped since the run began, by the process.
         marker_traces: Trace ids of the markers, which belong to no attempt.
     """
 
-    def __init__(self, receiver: OtlpReceiver, run_marker: str, marker_path: str) -> None:
+    def __init__(
+        self,
+        receiver: OtlpReceiver,
+        run_marker: str,
+        marker_path: str,
+        access: AccessLine | None = None,
+    ) -> None:
         self.receiver = receiver
         self.run_marker = run_marker
         self._marker_path = marker_path
+        self._access = access
+        self._before: dict[str, int] | None = None
         self.wait_ms: list[float] = []
         self.lost: dict[str, int] = {}
         self.marker_traces: set[str] = set()
@@ -71,9 +81,11 @@ class TelemetryCollector:
         except OSError as error:
             raise TargetError(f"can't receive telemetry: {error}: choose --otlp-listen") from error
 
-    def watch(self, endpoints: Sequence[Endpoint]) -> None:
-        """Send markers to these instances of services."""
+    async def watch(self, endpoints: Sequence[Endpoint]) -> None:
+        """Send markers to these instances; what each had lost before is none of the run's loss."""
         self._endpoints = endpoints
+        await self._next_round()
+        self._before, self.lost = self.lost, {}
 
     async def close(self) -> None:
         """Stop; what arrived stays."""
@@ -96,7 +108,7 @@ class TelemetryCollector:
             found = self.telemetry_of(record.context)
         called = set(ownership.called_services(record))
         late = [service for service in unsettled if service in called]
-        ownership.add_check(record, found, self.run_marker, late)
+        ownership.add_check(record, found, self.run_marker, late, self._access)
         self.wait_ms.append((perf_counter() - began) * 1000)
 
     async def settled_now(self, context: CaseContext) -> AttemptTelemetry:
@@ -185,9 +197,11 @@ class TelemetryCollector:
         await _answered(fresh, message, endpoint)
 
     def _note_lost(self, instance: str, span: ReceivedSpan) -> None:
+        process = f"{instance} {span.resource.get(INSTANCE_ID, '')}"
         lost = sum(int(_number(span.attributes.get(key))) for key in LOST_KEYS)
+        lost -= (self._before or {}).get(process, 0)
         if lost:
-            self.lost[instance] = lost
+            self.lost[process] = lost
 
 
 async def _answered(connection: Connection, message: bytes, endpoint: Endpoint) -> bool:

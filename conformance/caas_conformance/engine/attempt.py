@@ -2,6 +2,7 @@
 
 import asyncio
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter, time
 
@@ -45,6 +46,10 @@ class AttemptRecord:
     contract_s: float = 0.0
     inconclusive: bool = False
     kept: Attempt | None = None
+    answered: int = 0
+    """Exchanges that a service has to have written its access line about."""
+    unproven: Sequence[str] = ()
+    """Those of which it did not, each with what is wrong."""
 
     @classmethod
     def begin(

@@ -76,6 +76,11 @@ class FoundTarget:
             return {}
         return {name: service.restarts for name, service in stack.services.items()}
 
+    def restarted(self, before: Mapping[str, int]) -> list[str]:
+        """Say which services were restarted since *before*, and how often."""
+        since = {name: times - before.get(name, 0) for name, times in self.restarts().items()}
+        return [f"{name}: restarted {times} times" for name, times in since.items() if times]
+
     def environment(self, suite: Suite) -> Environment:
         """Return what the suite's cases need to reach it.
 
@@ -206,8 +211,22 @@ async def probe(environment: Environment, suite: Suite) -> dict[str, str]:
     }
 
 
+async def dead(environment: Environment, suite: Suite) -> list[str]:
+    """Say which instances do not live now; each is asked for its health."""
+
+    async def ask(endpoint: Endpoint) -> str:
+        try:
+            health = await _ask(endpoint, suite.health)
+        except TargetError as error:
+            return str(error)
+        alive = health.status == 200  # noqa: PLR2004 - alive
+        return "" if alive else f"{endpoint.service} at {endpoint.url}: {health.outcome}"
+
+    return [told for told in await asyncio.gather(*map(ask, environment.every_endpoint)) if told]
+
+
 async def _ask_each(environment: Environment, names: list[str], path: str) -> list[Answer]:
-    asked = [_ask(environment, name, path) for name in names]
+    asked = [_ask(environment.endpoints[name], path) for name in names]
     # All are awaited: what one left behind would be complained about beside the one error told.
     found = await asyncio.gather(*asked, return_exceptions=True)
     answers = []
@@ -218,8 +237,8 @@ async def _ask_each(environment: Environment, names: list[str], path: str) -> li
     return answers
 
 
-async def _ask(environment: Environment, service: str, path: str) -> Answer:
-    endpoint = environment.endpoints[service]
+async def _ask(endpoint: Endpoint, path: str) -> Answer:
+    service = endpoint.service
     wire = Wire(AttemptTrace("probe", "probe", 1), lambda: None)
     client = ServiceClient(wire, endpoint, lambda _: None)
     try:

@@ -22,7 +22,7 @@ from caas_conformance.engine.attempt import AttemptRecord
 from caas_conformance.engine.own_stack import OwnStack
 from caas_conformance.engine.run_directory import Journal, RunDirectory, new_run_id
 from caas_conformance.engine.runner import CaseResult, Options, Runner
-from caas_conformance.engine.targets import FoundTarget, listen_address, probe
+from caas_conformance.engine.targets import FoundTarget, dead, listen_address, probe
 from caas_conformance.errors import ReportsIncompleteError, TargetError
 from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.verdicts import assemble
@@ -97,7 +97,7 @@ async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
         ReportsIncompleteError: a writer failed; `run.json` is there.
         OSError: the run directory can't be written.
     """
-    run_id = new_run_id()
+    run_id, suite = new_run_id(), request.suite.suite
     with _interruptible() as interrupts:
         async with _platform(request, run_id, progress) as platform:
             facts = _facts(request, run_id, platform.description)
@@ -110,7 +110,7 @@ async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
             runner, duration_ms = await _execute(
                 request, facts, platform, keeper, journal, progress, interrupts
             )
-            after = platform.found.restarts()
+            died = [*platform.found.restarted(before), *await dead(platform.environment, suite)]
     progress.say("writing the reports")
     outcome = _Outcome(
         results=runner.results,
@@ -119,7 +119,7 @@ async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
         keeper=keeper,
         duration_ms=duration_ms,
         aborted=runner.aborted,
-        restarts={name: times - before.get(name, 0) for name, times in after.items()},
+        died=died,
     )
     run = await asyncio.to_thread(_report, facts, outcome, directory)
     return run, directory.path
@@ -146,7 +146,7 @@ class _Outcome:
     keeper: EvidenceKeeper
     duration_ms: float
     aborted: bool
-    restarts: dict[str, int]
+    died: Sequence[str]
 
 
 async def _execute(
@@ -192,7 +192,7 @@ async def _platform(
     if request.telemetry:
         host, port = listen_address(request.otlp_listen, request.target)
         collector = TelemetryCollector(
-            OtlpReceiver(host=host, port=port), run_marker(run_id), suite.markers
+            OtlpReceiver(host=host, port=port), run_marker(run_id), suite.markers, suite.access
         )
     try:
         if collector is not None:
@@ -207,7 +207,7 @@ async def _platform(
         environment = found.environment(suite)
         versions = await probe(environment, suite)
         if collector is not None:
-            collector.watch(environment.every_endpoint)
+            await collector.watch(environment.every_endpoint)
             environment = replace(environment, telemetry=collector)
         contract = None
         if suite.contract is not None:
@@ -302,7 +302,7 @@ def _report(facts: RunFacts, outcome: _Outcome, directory: RunDirectory) -> Run:
         outcome.contract,
         duration_ms=outcome.duration_ms,
         aborted=outcome.aborted,
-        restarts=outcome.restarts,
+        died=outcome.died,
     )
     directory.write_run(run)
     try:

@@ -19,6 +19,7 @@ import msgspec
 
 READ_BYTES_MAX = 65_536
 MARKER = "caas.telemetry.marker"  # span and log record that end an export
+LOST = "caas.telemetry.dropped_spans"
 TRACEPARENT_PARTS = 4
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 401: "Unauthorized", 500: "Broken"}
 
@@ -67,6 +68,7 @@ class ScriptedService:
         asked: Every request, markers left out.
         wire_bytes: Every byte received.
         fault: Called with the span and the log record of each request before they are kept.
+        lost: Records that it says it lost so far, as process `process`.
     """
 
     def __init__(self, name: str, *, otlp_endpoint: str | None = None) -> None:
@@ -76,6 +78,8 @@ class ScriptedService:
         self.wire_bytes = b""
         self.fault: Fault = lambda _span, _log: None
         self.otlp_endpoint = otlp_endpoint
+        self.lost = 0
+        self.process = "first"
         self.url = ""
         self.in_flight = 0
         self.in_flight_max = 0
@@ -174,7 +178,7 @@ class ScriptedService:
         if len(context) != TRACEPARENT_PARTS:
             return
         _, trace_id, parent, _ = context
-        span = {
+        span: dict[str, Any] = {
             "traceId": trace_id,
             "spanId": secrets.token_hex(8),
             "parentSpanId": parent,
@@ -184,12 +188,16 @@ class ScriptedService:
             "endTimeUnixNano": str(time_ns()),
             "attributes": _attributes(asked, {"http.request.method": asked.method}),
         }
+        if is_marker:
+            span["attributes"].append({"key": LOST, "value": {"intValue": str(self.lost)}})
         log = {
             "timeUnixNano": str(time_ns()),
             "severityNumber": 9,
             "severityText": "INFO",
             "body": {"stringValue": MARKER if is_marker else f"answered {said.status}"},
-            "attributes": _attributes(asked, {}),
+            "attributes": _attributes(
+                asked, {"method": asked.method, "path": asked.path, "status": str(said.status)}
+            ),
             "traceId": trace_id,
             "spanId": span["spanId"],
         }
@@ -205,7 +213,9 @@ class ScriptedService:
             return
         spans, self._spans = self._spans, []
         logs, self._logs = self._logs, []
-        resource = {"attributes": [{"key": "service.name", "value": {"stringValue": self.name}}]}
+        process = {"service.name": self.name, "service.instance.id": self.process}
+        named = [{"key": key, "value": {"stringValue": v}} for key, v in process.items()]
+        resource = {"attributes": named}
         if logs:
             scope = [{"logRecords": logs}]
             await self._send("logs", {"resourceLogs": [{"resource": resource, "scopeLogs": scope}]})

@@ -81,7 +81,7 @@ def closing(
     *,
     duration_ms: float,
     aborted: bool,
-    restarts: Mapping[str, int],
+    died: Sequence[str],
 ) -> model.Run:
     """Return the finished run with every gate judged; its evidence is complete on disk."""
     evidence = keeper.close()
@@ -89,6 +89,7 @@ def closing(
     evidence = keeper.scrub(evidence, found)
     built = tuple(_case(facts, r, tuple(a.kept for a in r.attempts if a.kept)) for r in results)
     cases = leaks.scrub_cases(built, found)
+    conclusive = [record for result in results for record in result.conclusive]
     vacuous = sum(result.vacuous for result in results)
     counts = count(cases, vacuous=vacuous)
     correlation = keeper.tally.summary()
@@ -104,7 +105,9 @@ def closing(
             lost_records=_lost(collector),
             refused_telemetry=_refused(collector),
             leaks=len(found.found),
-            restarts=restarts,
+            answered=sum(record.answered for record in conclusive),
+            unproven=[text for record in conclusive for text in record.unproven],
+            died=died,
             contract=contract,
         ),
         facts.limits,

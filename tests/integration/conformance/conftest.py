@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from caas.stack.servers.embedded import free_port
-from caas_conformance.authoring import ContractFacts, Suite
+from caas_conformance.authoring import AccessLine, ContractFacts, Suite
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.cli.progress import Quiet
@@ -60,10 +60,11 @@ def conducted(service: ScriptedService, phase: Phase, tmp_path: Path) -> Conduct
         options: dict[str, Any] | None = None,
         context: type[CaseContext] = CaseContext,
         contract: ContractFacts | None = None,
+        access: AccessLine | None = None,
     ) -> tuple[Run, Path]:
         request = RunRequest(
             suite=LoadedSuite(
-                replace(SUITE, context=context, contract=contract), [phase], REGISTRY
+                replace(SUITE, context=context, contract=contract, access=access), [phase], REGISTRY
             ),
             plan=phase.cases,
             options=Options(**({"inconclusive_max": 0} | (options or {}))),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from caas_conformance.authoring import AccessLine
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import CaseBody, Phase
 from caas_conformance.testing import Asked, Said, ScriptedService
@@ -188,6 +189,95 @@ async def test_a_mix_up_between_attempts_is_detected(
     gate = next(g for g in run.gates if g.name == "records under the right attempt")
     assert gate.verdict is Verdict.FAILED
     assert "names" in gate.detail or "lies in trace" in gate.detail
+
+
+LINE = AccessLine(message="answered 200", method="method", path="path", status="status")
+
+
+def confuse_scopes(_: Document, log: Document) -> None:
+    """Write each line in the scope of the request before: its span, its ids, its trace."""
+    mine = (log["spanId"], log["attributes"][-1:], log["traceId"])
+    log["spanId"], log["attributes"][-1:], log["traceId"] = LAST[-1] if LAST else mine
+    LAST.append(mine)
+
+
+LAST: list[tuple[str, list[Document], str]] = []
+
+
+def lie_about_the_status(_: Document, log: Document) -> None:
+    """Write in one line that it was another answer."""
+    log["attributes"] = [
+        one | ({"value": {"stringValue": "500"}} if one["key"] == "status" else {})
+        for one in log["attributes"]
+    ]
+
+
+def write_nothing(_: Document, log: Document) -> None:
+    """Write no line."""
+    log.clear()
+
+
+@pytest.mark.parametrize("fault", [confuse_scopes, lie_about_the_status, write_nothing])
+async def test_an_answer_without_its_own_true_line_fails_the_case(
+    conducted: Conduct, phase: Phase, service: ScriptedService, fault: Fault
+) -> None:
+    """Ids that are wrong together agree with each other; what a line says does not."""
+    LAST.clear()
+    add(phase)
+    answers = Said(200, {"path": "/Z01.01"}, headers={"x-correlation-id": "any"})
+    service.route("GET", "/Z01.01", answers)
+    sound, _ = await conducted(access=LINE)
+    service.fault = fault
+    broken, _ = await conducted(access=LINE)
+
+    assert sound.verdict is Verdict.PASSED
+    gate = next(g for g in sound.gates if g.name == "answers with one true access line")
+    assert (gate.actual, gate.detail) == ("100 %", "3 of 3")
+    assert telemetry_check(broken.cases[0]) == ["exchanges.access_line"]
+    gate = next(g for g in broken.gates if g.name == "answers with one true access line")
+    assert gate.verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("lost", "process", "told"),
+    [(7, "first", "0"), (9, "first", "2"), (3, "second", "3")],
+    ids=["before", "meanwhile", "by its successor"],
+)
+async def test_only_what_is_lost_during_the_run_counts(
+    conducted: Conduct, phase: Phase, service: ScriptedService, lost: int, process: str, told: str
+) -> None:
+    """A platform that had nobody to tell for a while is sound, and starts again from nothing."""
+    service.lost = 7
+
+    def losing(asked: Asked) -> Said:
+        service.lost, service.process = lost, process
+        return Said(200, {"path": asked.path})
+
+    service.route("GET", "/Z01.01", losing)
+    add(phase)
+    run, _ = await conducted()
+
+    assert next(g for g in run.gates if g.name == "telemetry records lost").actual == told
+
+
+async def test_a_service_that_stays_dead_fails_the_run(
+    conducted: Conduct, phase: Phase, service: ScriptedService
+) -> None:
+    """Nobody restarts it, so no restart can tell; the last answer that was wanted had come."""
+
+    async def dying(asked: Asked) -> Said:
+        await service.__aexit__()
+        return Said(200, {"path": asked.path})
+
+    service.route("GET", "/Z01.01", dying)
+    add(phase)
+    sound, _ = await conducted(telemetry=False, options={"repeat": 1})
+
+    assert sound.cases[0].verdict is Verdict.PASSED
+    gate = next(g for g in sound.gates if g.name == "services that died")
+    assert gate.verdict is Verdict.FAILED
+    assert "can't be reached" in gate.detail
+    assert exit_code(sound) == 4
 
 
 async def test_a_case_may_say_why_it_is_exempt(

@@ -151,7 +151,11 @@ def test_a_single_stray_record_is_not_rounded_away() -> None:
         ({"mix_ups": ["auth: span names Z01.02"]}, "records under the right attempt"),
         ({"lost_records": 3}, "telemetry records lost"),
         ({"leaks": 1}, "secrets found in reports"),
-        ({"restarts": {"auth-service": 1, "gateway": 0}}, "services that died"),
+        ({"died": ["auth-service: restarted 1 times"]}, "services that died"),
+        (
+            {"answered": 2, "unproven": ["x1 (GET /, 200): no access line"]},
+            "answers with one true access line",
+        ),
         ({"cases": (case(P), case(N, 2))}, "planned cases without a verdict"),
         (
             {"correlation": Correlation(attempts=2, attempts_with_trace=1, attempts_with_log=2,

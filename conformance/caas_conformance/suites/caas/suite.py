@@ -5,7 +5,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from caas_conformance.authoring import Launch, Suite
+from caas_conformance.authoring import AccessLine, Launch, Suite
 from caas_conformance.suites import caas
 from caas_conformance.suites.caas.context import SECRET_VARIABLE, CaasContext
 from caas_conformance.suites.caas.contract import CONTRACT
@@ -37,5 +37,6 @@ SUITE = Suite(
     document="/documentation/json",
     contract=CONTRACT,
     markers="/health",
+    access=AccessLine(message="request", method="method", path="path", status="status"),
     launch=Launch(command=_up),
 )
