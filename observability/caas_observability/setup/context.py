@@ -14,6 +14,7 @@ TRACESTATE_MAX_CHARS = 512  # W3C Trace Context 3.3.1.5: what a vendor should at
 FLUSH_MEMBER = "caas=flush"
 
 _CORRELATION = api.create_key("caas-correlation-id")
+(_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())  # the API's key
 _VERSION_00_CHARS = 55
 _VERSION_CHARS = 2
 _TRACE_ID_CHARS = 32
@@ -38,6 +39,11 @@ def current_correlation_id(within: Context | None = None) -> str:
 def with_correlation_id(value: str) -> Context:
     """Return a context that holds the correlation id and nothing else."""
     return Context({_CORRELATION: value})
+
+
+def of_request(correlation_id: str, span: trace.Span) -> Context:
+    """Return a context that holds the two and nothing else, as `set_span_in_context` would."""
+    return Context({_CORRELATION: correlation_id, _SPAN: span})
 
 
 def set_correlation_id(value: str) -> None:

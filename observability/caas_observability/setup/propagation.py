@@ -74,12 +74,14 @@ def remote_context(
     span_id: str,
     sampled: bool,  # noqa: FBT001 - as `split_traceparent` returns it
     tracestate: bytes | str | None = None,
+    *,
+    is_remote: bool = True,
 ) -> trace.SpanContext:
-    """Return what a caller sent as the API has it."""
+    """Return what a caller sent as the API has it; or what began here, unless *is_remote*."""
     return trace.SpanContext(
         int(trace_id, 16),
         int(span_id, 16),
-        is_remote=True,
+        is_remote=is_remote,
         trace_flags=_SAMPLED if sampled else _UNSAMPLED,
         trace_state=ours.clean_tracestate(tracestate) if tracestate else None,
     )

@@ -1,7 +1,7 @@
 """The server span of a request: decided on before any object of the SDK is made.
 
-An unsampled request gets a `NonRecordingSpan` in its context, which carries ids for the log lines
-and for who is called next; a sampled one gets the SDK's span. Children are started with
+An unsampled request gets an `UnsampledSpan` in its context, which carries ids for the log lines and
+for who is called next; a sampled one gets the SDK's span. Children are started with
 `opentelemetry.trace`, by whoever likes.
 """
 
@@ -26,7 +26,6 @@ EXCEPTION_MESSAGE_MAX_CHARS = 1024
 Attributes = Mapping[str, Any]
 
 _BITS_64 = (1 << 64) - 1
-_SAMPLED, _UNSAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED), trace.TraceFlags()
 
 
 class Recorder:
@@ -65,6 +64,36 @@ def install(recorder: Recorder) -> Recorder:
     return replaced
 
 
+class UnsampledSpan(trace.NonRecordingSpan):
+    """A span that is not recorded here; its ids stay text until somebody asks for the API's form.
+
+    Most requests that are not recorded log nothing and call nobody, so nobody does.
+    """
+
+    def __init__(
+        self,
+        trace_id: str,
+        span_id: str,
+        *,
+        sampled: bool = False,
+        tracestate: bytes | str | None = None,
+        is_remote: bool = True,
+    ) -> None:
+        """Take the ids of the caller, or fresh ones; *sampled* is what others are told."""
+        self._ids = (trace_id, span_id, sampled, tracestate)
+        self._is_remote = is_remote
+        self._made: trace.SpanContext | None = None
+
+    def get_span_context(self) -> trace.SpanContext:
+        """Return ids, flags and state."""
+        if self._made is None:
+            self._made = remote_context(*self._ids, is_remote=self._is_remote)
+        return self._made
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.get_span_context()!r})"
+
+
 class ServerSpan:
     """The span of an incoming request, recorded or not, as the edge sees it.
 
@@ -78,12 +107,12 @@ class ServerSpan:
         correlation_id: Of the request.
     """
 
-    __slots__ = ("_marks", "_token", "correlation_id", "recording", "sampled", "span")
+    __slots__ = ("_marks", "_text", "_token", "correlation_id", "recording", "sampled", "span")
 
     def __init__(
         self,
         span: trace.Span,
-        within: Context,
+        traceparent: str,
         correlation_id: str,
         *,
         sampled: bool,
@@ -93,24 +122,23 @@ class ServerSpan:
         self.recording = span.is_recording()
         self.sampled = sampled
         self.correlation_id = correlation_id
+        self._text = traceparent
         self._marks = marks
-        self._token: Token[Context] | None = api.attach(trace.set_span_in_context(span, within))
+        self._token: Token[Context] | None = api.attach(context.of_request(correlation_id, span))
 
     @property
     def trace_id(self) -> str:
         """32 hex digits."""
-        return trace.format_trace_id(self.span.get_span_context().trace_id)
+        return self._text[3:35]
 
     @property
     def span_id(self) -> str:
         """16 hex digits."""
-        return trace.format_span_id(self.span.get_span_context().span_id)
+        return self._text[36:52]
 
     def traceparent(self) -> str:
         """Write the context as a `traceparent` header value (also right for `traceresponse`)."""
-        own = self.span.get_span_context()
-        flags = "01" if self.sampled else "00"
-        return f"00-{own.trace_id:032x}-{own.span_id:016x}-{flags}"
+        return self._text
 
     def set(self, key: str, value: Any) -> None:
         """Set one attribute; None is left out."""
@@ -199,56 +227,62 @@ def start_server_span(
         tracestate: The header that belongs to it.
         attributes_lazy: Called for a recorded span only.
     """
-    within = context.with_correlation_id(correlation_id)
     parts = None if traceparent is None else context.split_traceparent(traceparent)
     if parts is None:
-        return _start_root(name, within, correlation_id, attributes_lazy)
+        return _start_root(name, correlation_id, attributes_lazy)
     recorder = _recorder
     sampler, tracer = recorder.sampler, recorder.tracer
     trace_id, span_id, wanted = parts
+    marks = None
     if tracer is None:
         # Not recorded here; it is in the log all the same, and in who is called next.
         sampled = wanted and sampler.forced.take()
-        parent = remote_context(trace_id, span_id, sampled, tracestate)
-        return ServerSpan(trace.NonRecordingSpan(parent), within, correlation_id, sampled=sampled)
-    marks = None
-    if wanted and tracestate and context.asks_flush(tracestate) and sampler.flushes.take():
-        marks = recorder.markers
-    # Who asks for markers wants those, not itself: it takes nobody's share of what is recorded.
-    sampled = marks is None and sampler.child(trace_id, wanted)
-    # Unsampled, the caller's span id stands: there will be no span to put in between.
-    parent = remote_context(trace_id, span_id, sampled, tracestate)
-    if not sampled:
-        return ServerSpan(
-            trace.NonRecordingSpan(parent), within, correlation_id, sampled=False, marks=marks
-        )
-    span = tracer.start_span(
-        name,
-        trace.set_span_in_context(trace.NonRecordingSpan(parent), within),
-        trace.SpanKind.SERVER,
-        _attributes(correlation_id, attributes_lazy),
+    else:
+        if wanted and tracestate and context.asks_flush(tracestate) and sampler.flushes.take():
+            marks = recorder.markers
+        # Who asks for markers wants those, not itself: it takes nobody's share of what is recorded.
+        sampled = marks is None and sampler.child(trace_id, wanted)
+        if sampled:
+            parent = trace.NonRecordingSpan(remote_context(trace_id, span_id, sampled, tracestate))
+            within = context.of_request(correlation_id, parent)
+            return _record(tracer, name, within, correlation_id, attributes_lazy)
+    # The caller's span id stands: there will be no span to put in between.
+    return ServerSpan(
+        UnsampledSpan(trace_id, span_id, sampled=sampled, tracestate=tracestate),
+        f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}",
+        correlation_id,
+        sampled=sampled,
+        marks=marks,
     )
-    return ServerSpan(span, within, correlation_id, sampled=True, marks=marks)
 
 
 def _start_root(
-    name: str,
-    within: Context,
-    correlation_id: str,
-    attributes_lazy: Callable[[], dict[str, Any]] | None,
+    name: str, correlation_id: str, attributes_lazy: Callable[[], dict[str, Any]] | None
 ) -> ServerSpan:
     recorder = _recorder
     number = random.getrandbits(192)
     trace_id = number >> 64 or 1
     if recorder.tracer is None or not recorder.sampler.root(trace_id):
-        unsampled = trace.SpanContext(trace_id, number & _BITS_64 or 1, False, _UNSAMPLED)  # noqa: FBT003
-        span: trace.Span = trace.NonRecordingSpan(unsampled)
-        return ServerSpan(span, within, correlation_id, sampled=False)
+        fresh = f"{trace_id:032x}", f"{number & _BITS_64 or 1:016x}"
+        span = UnsampledSpan(*fresh, is_remote=False)
+        return ServerSpan(span, f"00-{fresh[0]}-{fresh[1]}-00", correlation_id, sampled=False)
     recorder.ids.decide(trace_id)
-    span = recorder.tracer.start_span(
-        name, within, trace.SpanKind.SERVER, _attributes(correlation_id, attributes_lazy)
-    )
-    return ServerSpan(span, within, correlation_id, sampled=True)
+    within = context.with_correlation_id(correlation_id)
+    return _record(recorder.tracer, name, within, correlation_id, attributes_lazy)
+
+
+def _record(
+    tracer: trace.Tracer,
+    name: str,
+    within: Context,
+    correlation_id: str,
+    attributes_lazy: Callable[[], dict[str, Any]] | None,
+) -> ServerSpan:
+    attributes = _attributes(correlation_id, attributes_lazy)
+    span = tracer.start_span(name, within, trace.SpanKind.SERVER, attributes)
+    own = span.get_span_context()
+    text = f"00-{own.trace_id:032x}-{own.span_id:016x}-01"
+    return ServerSpan(span, text, correlation_id, sampled=True)
 
 
 def _attributes(correlation_id: str, lazily: Callable[[], dict[str, Any]] | None) -> dict[str, Any]:

@@ -83,6 +83,23 @@ def test_an_unsampled_request_makes_no_object_of_the_sdk(
     assert recorded.spans == []
 
 
+@pytest.mark.parametrize("given", [UNSAMPLED, None])
+def test_an_unsampled_span_has_its_ids_in_the_form_of_the_api(given: bytes | None) -> None:
+    """Whoever reads the current span finds what the header says, and that it is a caller's."""
+    with start_server_span("GET", correlation_id="c", traceparent=given, tracestate="v=1") as span:
+        current = trace.get_current_span()
+        own = current.get_span_context()
+        assert own.is_valid
+        assert trace.format_trace_id(own.trace_id) == span.trace_id
+        assert trace.format_span_id(own.span_id) == span.span_id
+        assert own.is_remote is (given is not None)
+        assert own.trace_state.get("v") == ("1" if given else None)
+        assert not own.trace_flags.sampled
+        assert span.trace_id in span.traceparent()
+        assert span.trace_id in repr(current)
+    assert not trace.get_current_span().get_span_context().is_valid
+
+
 def test_without_an_exporter_the_caller_s_context_is_passed_on_unchanged() -> None:
     """A process that records nothing must not put itself between two that do."""
     with start_server_span("GET", traceparent=SAMPLED, tracestate="vendor=1"):
