@@ -141,6 +141,11 @@ class Archive:
         return self._path is not None
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the file is there and as long as the run says."""
+        return self._path is not None and self._path.stat().st_size == self._ends[-1]
+
+    @property
     def members(self) -> range:
         """The number of each member that can be read."""
         return range(len(self._starts) if self._path else 0)

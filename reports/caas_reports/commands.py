@@ -5,8 +5,9 @@ import os
 import sys
 import webbrowser
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 import click
 import msgspec
@@ -24,13 +25,14 @@ from caas_reports.terminal import Terminal, echo
 # The exit codes of `caas`: 2 is click's own, for usage.
 EXIT_ENVIRONMENT = 3
 EXIT_GATE = 4
+ADDED = "caas_reports.commands"
 SCHEMA_DIRECTORY = Path("reports", "schemas")
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def _one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
+def one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
     """End with one line and the exit code for the environment when a report can't be made."""
 
     @functools.wraps(command)
@@ -47,7 +49,21 @@ def _one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
     return guarded
 
 
-@click.group()
+class _Group(click.Group):
+    """Finds what other packages add to it, through entry points."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands; none is loaded."""
+        return sorted({*super().list_commands(ctx), *(e.name for e in entry_points(group=ADDED))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, loaded when it is another package's."""
+        added = next(iter(entry_points(group=ADDED, name=cmd_name)), None)
+        own = super().get_command(ctx, cmd_name)
+        return own or (cast("click.Command", added.load()) if added else None)
+
+
+@click.group(cls=_Group)
 def report() -> None:
     """Make, compare and open the reports of conformance runs."""
 
@@ -63,7 +79,7 @@ def report() -> None:
 @click.option("--baseline", "baseline_file", type=click.Path(path_type=Path, dir_okay=False),
               help="Another baseline than the suite's own.")  # fmt: skip
 @click.option("--full", is_flag=True, help="Show the evidence of what passed, too, all of it.")
-@_one_line_errors
+@one_line_errors
 def render(
     run: str | None,
     names: tuple[str, ...],
@@ -96,7 +112,7 @@ def _context(directory: Path, run: Run, baseline_file: Path | None) -> Context:
               help="Write comparison.md and comparison.html here.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--fail-on-regression", is_flag=True, help="Exit with 4 when anything regressed.")
-@_one_line_errors
+@one_line_errors
 def compare(
     run: str | None,
     other: str | None,
@@ -144,7 +160,7 @@ def compare(
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False),
               help="Where the baseline goes; baseline-DATE.json by default.",
               )  # fmt: skip
-@_one_line_errors
+@one_line_errors
 def import_baseline(seed_report: Path, output: Path | None) -> None:
     """Parse SEED_REPORT, judge what was vacuous in it, and write it without its secrets."""
     content = seed_report.read_bytes()
@@ -161,7 +177,7 @@ def import_baseline(seed_report: Path, output: Path | None) -> None:
 @report.command("open")
 @click.argument("run", required=False)
 @click.option("--print", "only_print", is_flag=True, help="Print the path, open nothing.")
-@_one_line_errors
+@one_line_errors
 def open_report(run: str | None, only_print: bool) -> None:  # noqa: FBT001
     """Open the HTML report of RUN, made anew when it is missing."""
     directory = runs.locate(run)
@@ -182,7 +198,7 @@ def open_report(run: str | None, only_print: bool) -> None:  # noqa: FBT001
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False),
               default=SCHEMA_DIRECTORY, show_default=True)  # fmt: skip
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 when a file is stale.")
-@_one_line_errors
+@one_line_errors
 def schema(output: Path, check: bool) -> None:  # noqa: FBT001
     """Write the JSON Schemas of run.json and of baselines, generated from the models."""
     if not check:

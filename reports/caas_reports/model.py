@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from caas_reports.figures import Figures, GateLimits, Shard
+
 SCHEMA_VERSION = "1.3"
 
 
@@ -353,6 +355,9 @@ class Run(_Model, frozen=True, kw_only=True, omit_defaults=True):
     cases: tuple[Case, ...] = ()
     requirements: tuple[Requirement, ...] = ()
     gates: tuple[Gate, ...] = ()
+    limits: GateLimits = GateLimits()
+    figures: Figures = Figures()
+    shard: Shard | None = None  # of a run that took a part
     correlation: Correlation = Correlation()
     contract: tuple[DocumentedOperation, ...] = ()
     overhead: Overhead = Overhead()

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 import msgspec
@@ -22,14 +22,14 @@ from caas_conformance.errors import (
     TargetError,
 )
 from caas_conformance.plan import lint, suites
-from caas_conformance.plan.selection import Selection, SelectionError, plan
+from caas_conformance.plan.selection import Selection, SelectionError, part, plan, shard_of
 from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.session.conduct import RunRequest, conduct, typed
 from caas_conformance.session.recovery import recover_killed_runs
-from caas_conformance.verdicts.gates import GateLimits
 from caas_conformance.verdicts.judging import EXIT_ENVIRONMENT, EXIT_USAGE, exit_code
 from caas_reports.comparison import history
 from caas_reports.errors import ReportError
+from caas_reports.figures import GateLimits, Shard
 from caas_reports.formats import run_json
 from caas_reports.model import GREEN
 from caas_reports.terminal import Terminal, echo
@@ -87,7 +87,7 @@ suite_option = click.option(
 
 
 def selection_options(command: Command) -> Command:
-    """Add --suite, --phase, --case, --tag, --last-failed and --state-dir."""
+    """Add --suite, --phase, --case, --tag, --shard, --last-failed and --state-dir."""
     for option in reversed(
         [
             suite_option,
@@ -99,6 +99,9 @@ def selection_options(command: Command) -> Command:
             ),
             click.option(
                 "--tag", "tags", multiple=True, help="Only cases with this tag; `!tag` without."
+            ),
+            click.option(
+                "--shard", metavar="2/4", help="Only this part; `caas report merge` joins them."
             ),
             click.option("--last-failed", is_flag=True, help="Only what was not green last time."),
             click.option(
@@ -114,6 +117,15 @@ def selection_options(command: Command) -> Command:
     return command
 
 
+class _Selected(NamedTuple):
+    """What to run: the cases, which part of a plan they are, and whether that is the suite."""
+
+    selection: Selection
+    cases: list[CaseDefinition]
+    shard: Shard | None
+    whole: bool
+
+
 def _select(
     suite: LoadedSuite,
     runs: Path,
@@ -121,14 +133,19 @@ def _select(
     phases: tuple[str, ...],
     cases: tuple[str, ...],
     tags: tuple[str, ...],
+    shard: str | None,
     last_failed: bool,
-) -> tuple[Selection, list[CaseDefinition]]:
+) -> _Selected:
     only = _not_green_last_time(runs, suite.suite.name) if last_failed else None
     selection = Selection(phases=phases, cases=cases, tags=tags, only=only)
     try:
-        return selection, plan(suite.phases, selection)
+        chosen = plan(suite.phases, selection)
+        taken = shard_of(shard, chosen) if shard else None
     except SelectionError as error:
         raise UsageProblem(str(error)) from error
+
+    whole = len(chosen) == sum(len(phase.cases) for phase in suite.phases)
+    return _Selected(selection, part(chosen, taken) if taken else chosen, taken, whole)
 
 
 def _not_green_last_time(runs: Path, suite: str) -> frozenset[str]:
@@ -196,27 +213,28 @@ def run(  # noqa: PLR0913 - one for each option
     suite = load_suite(suite_name)
     judged = _judges_telemetry(suite.suite, wanted=telemetry)
     runs = state_dir.absolute() / RUNS
-    chosen, planned = _select(suite, runs, **selected)
+    chosen = _select(suite, runs, **selected)
     console = Terminal(stderr=as_json)
     try:
         recover_killed_runs(runs)
         request = RunRequest(
             suite=suite,
-            plan=planned,
+            plan=chosen.cases,
+            shard=chosen.shard,
             options=Options(
                 parallel=parallel, repeat=repeat, retries=retries, fail_fast=fail_fast
             ),
             limits=GateLimits(
                 min_cases=min_cases, max_flaky=max_flaky, p95_ms=p95_ms,
                 min_coverage=min_coverage, telemetry=judged,
-                whole=len(planned) == sum(len(phase.cases) for phase in suite.phases),
+                whole=chosen.whole,
             ),
             runs=runs,
             command=typed(["caas", *sys.argv[1:]]),
             target=_target(target, urls, suite.suite),
             otlp_listen=otlp_listen,
             telemetry=judged,
-            selection=_shown(chosen),
+            selection=_shown(chosen.selection, chosen.shard),
             reproduce_options=reproduce.options(
                 suite=_name(suite.suite), target=target, urls=urls,
                 otlp_listen=otlp_listen, telemetry=telemetry,
@@ -265,8 +283,9 @@ def _target(target: Path | None, urls: tuple[str, ...], suite: Suite) -> FoundTa
     return from_urls(urls, suite) if urls else None
 
 
-def _shown(selection: Selection) -> dict[str, Any]:
+def _shown(selection: Selection, shard: Shard | None) -> dict[str, Any]:
     return {
+        "shard": f"{shard.index}/{shard.count}" if shard else None,
         "phases": list(selection.phases),
         "cases": list(selection.cases),
         "tags": list(selection.tags),
@@ -285,7 +304,7 @@ def _name(suite: Suite) -> str:
 def show_plan(*, suite_name: str | None, state_dir: Path, as_json: bool, **selected: Any) -> None:
     """Lint the suite and show which cases a run would take; nothing is run."""
     suite = load_suite(suite_name)
-    _, planned = _select(suite, state_dir.absolute() / RUNS, **selected)
+    planned = _select(suite, state_dir.absolute() / RUNS, **selected).cases
     if as_json:
         echo(msgspec.json.encode([presentation.described(case) for case in planned]).decode())
     else:

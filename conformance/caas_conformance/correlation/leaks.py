@@ -7,12 +7,14 @@ attempt, or in a place that no rule foresaw. What is found is blotted out, and t
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
 from caas_observability.receiver.records import ReceivedLog, ReceivedSpan
 from caas_observability.redaction import REDACTED
 from caas_reports import archive
+from caas_reports.figures import Figures
 from caas_reports.model import Case, Evidence
 
 SECRET_CHARS_MIN = 8
@@ -20,6 +22,8 @@ BLOCK = 8
 SURE_CHARS = 2 * BLOCK - 1
 """A text this long holds a whole block of eight, wherever it begins."""
 PIECE_BYTES = 4 * 1024 * 1024
+
+Model = TypeVar("Model", tuple[Case, ...], Figures)
 
 
 class Leaks:
@@ -69,11 +73,16 @@ def _wire(secret: str) -> bytes:
     return msgspec.json.encode(secret)[1:-1]
 
 
-def scrub_cases(cases: tuple[Case, ...], leaks: Leaks) -> tuple[Case, ...]:
-    """Return *cases* without any secret."""
-    encoded = msgspec.json.encode(cases)
+def scrub(value: Model, leaks: Leaks) -> Model:
+    """Return a part of the report's model without any secret."""
+    encoded = msgspec.json.encode(value)
     clean = leaks.scrubbed(encoded)
-    return cases if clean == encoded else msgspec.json.decode(clean, type=tuple[Case, ...])
+    return value if clean == encoded else msgspec.json.decode(clean, type=_kind(value))
+
+
+def _kind(value: Any) -> Any:
+    """Return what to decode a value as; a tuple holds cases."""
+    return tuple[Case, ...] if isinstance(value, tuple) else type(value)
 
 
 def scrub_archive(path: Path, evidence: Evidence, leaks: Leaks) -> Evidence:

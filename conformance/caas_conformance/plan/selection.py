@@ -1,10 +1,15 @@
 """Which cases a run is about: the plan."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from caas_conformance.authoring.definition import CaseDefinition, Phase
+from caas_reports.figures import Shard
+
+SHARD = re.compile(r"([0-9]{1,3})/([0-9]{1,3})")
+SHARDS_MAX = 100
 
 
 class SelectionError(ValueError):
@@ -50,6 +55,29 @@ def plan(phases: Iterable[Phase], selection: Selection) -> list[CaseDefinition]:
     if not chosen:
         raise SelectionError("the selection leaves no case: a run without cases proves nothing")
     return chosen
+
+
+def shard_of(asked: str, chosen: Sequence[CaseDefinition]) -> Shard:
+    """Read `2/4`: which part of how many.
+
+    Raises:
+        SelectionError: it is no part, or there are fewer cases than parts.
+    """
+    found = SHARD.fullmatch(asked)
+    index, count = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= index <= count <= SHARDS_MAX:
+        raise SelectionError(f"{asked} is no shard: `2/4` is the second of 4, at most {SHARDS_MAX}")
+    if count > len(chosen):
+        raise SelectionError(f"there are {len(chosen)} cases for {count} shards: use fewer")
+    return Shard(index=index, count=count, plan=tuple(case.id for case in chosen))
+
+
+def part(chosen: Sequence[CaseDefinition], shard: Shard) -> list[CaseDefinition]:
+    """Return the cases of a shard: dealt out in turn, so that each gets a share of each phase.
+
+    A case makes what it needs itself, so any of them may run without the others.
+    """
+    return list(chosen[shard.index - 1 :: shard.count])
 
 
 def _selected(case: CaseDefinition, selection: Selection) -> bool:

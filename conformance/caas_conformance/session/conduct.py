@@ -27,12 +27,12 @@ from caas_conformance.errors import ReportsIncompleteError, TargetError
 from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.verdicts import assemble
 from caas_conformance.verdicts.assemble import RunFacts
-from caas_conformance.verdicts.gates import GateLimits
 from caas_conformance.verdicts.keeping import EvidenceKeeper
 from caas_conformance.wire.credentials import masked
 from caas_conformance.wire.trace_context import run_marker
 from caas_observability.receiver.server import OtlpReceiver
 from caas_reports import formats
+from caas_reports.figures import GateLimits, Shard
 from caas_reports.model import Run, Target
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
@@ -86,6 +86,7 @@ class RunRequest:
     telemetry: bool = True
     selection: dict[str, Any] = field(default_factory=dict)
     reproduce_options: str = ""
+    shard: Shard | None = None
 
 
 async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
@@ -289,6 +290,7 @@ def _facts(request: RunRequest, run_id: str, target: Target) -> RunFacts:
         phases=[phase for phase in request.suite.phases if phase.id in phase_ids],
         registry=request.suite.registry,
         limits=request.limits,
+        shard=request.shard,
         reproduce_options=request.reproduce_options,
     )
 

@@ -16,10 +16,11 @@ from caas_conformance.correlation.settling import TelemetryCollector
 from caas_conformance.engine.runner import CaseResult
 from caas_conformance.plan.requirements import Registry
 from caas_conformance.timestamps import rfc3339
-from caas_conformance.verdicts.gates import Findings, GateLimits, judge_gates, percentile
+from caas_conformance.verdicts.gates import SHOWN_MAX, judge_gates, percentile
 from caas_conformance.verdicts.judging import count, verdict_of_run
 from caas_conformance.verdicts.keeping import EvidenceKeeper
 from caas_reports import model
+from caas_reports.figures import Figures, GateLimits, Shard
 from caas_reports.model import SCHEMA_VERSION, Status, Verdict
 
 
@@ -38,6 +39,7 @@ class RunFacts:
     phases: Sequence[Phase]
     registry: Registry
     limits: GateLimits = field(default_factory=GateLimits)
+    shard: Shard | None = None
     reproduce_options: str = ""
 
 
@@ -64,6 +66,8 @@ def opening(facts: RunFacts) -> model.Run:
         ),
         cases=cases,
         requirements=tuple(facts.registry.requirements.values()),
+        limits=facts.limits,
+        shard=facts.shard,
         environment={
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",
@@ -88,43 +92,55 @@ def closing(
     found = leaks.Leaks(keeper.secrets)
     evidence = keeper.scrub(evidence, found)
     built = tuple(_case(facts, r, tuple(a.kept for a in r.attempts if a.kept)) for r in results)
-    cases = leaks.scrub_cases(built, found)
-    conclusive = [record for result in results for record in result.conclusive]
-    vacuous = sum(result.vacuous for result in results)
-    counts = count(cases, vacuous=vacuous)
-    correlation = keeper.tally.summary()
-    gates = judge_gates(
-        Findings(
-            counts=counts,
-            cases=cases,
-            results=results,
-            correlation=correlation,
-            registry=facts.registry,
-            exchange_ms=keeper.exchange_ms,
-            mix_ups=keeper.tally.mix_ups,
-            lost_records=_lost(collector),
-            refused_telemetry=_refused(collector),
-            leaks=len(found.found),
-            answered=sum(record.answered for record in conclusive),
-            unproven=[text for record in conclusive for text in record.unproven],
-            died=died,
-            contract=contract,
-        ),
-        facts.limits,
-    )
+    cases = leaks.scrub(built, found)
+    figures = leaks.scrub(_figures(results, collector, keeper, contract, died), found)
     run = msgspec.structs.replace(
         opening(facts),
         status=Status.ABORTED if aborted else Status.FINISHED,
         duration_ms=round(duration_ms, 3),
-        counts=counts,
+        counts=count(cases, vacuous=len(figures.vacuous)),
         cases=cases,
-        gates=gates,
-        correlation=correlation,
+        figures=msgspec.structs.replace(figures, leaks=len(found.found)),
+        correlation=keeper.tally.summary(),
         contract=contract.operations() if contract else (),
         overhead=_overhead(keeper.overhead_ms, collector, contract),
         evidence=evidence,
     )
+    return judged(run, keeper.exchange_ms)
+
+
+def judged(run: model.Run, exchange_ms: Sequence[float]) -> model.Run:
+    """Return a run that is complete but for its gates and its verdict, with both."""
+    run = msgspec.structs.replace(run, gates=judge_gates(run, exchange_ms))
     return msgspec.structs.replace(run, verdict=verdict_of_run(run))
+
+
+def _figures(
+    results: Sequence[CaseResult],
+    collector: TelemetryCollector | None,
+    keeper: EvidenceKeeper,
+    contract: ContractJudge | None,
+    died: Sequence[str],
+) -> Figures:
+    set_aside = {r.case.id: len(r.attempts) - len(r.conclusive) for r in results}
+    mix_ups = keeper.tally.mix_ups
+    conclusive = [record for result in results for record in result.conclusive]
+    unproven = [text for record in conclusive for text in record.unproven]
+    return Figures(
+        vacuous=tuple(result.case.id for result in results if result.vacuous),
+        inconclusive={case_id: times for case_id, times in set_aside.items() if times},
+        mix_ups=len(mix_ups),
+        mix_up_examples=tuple(mix_ups[:SHOWN_MAX]),
+        lost_records=_lost(collector),
+        refused_telemetry=dict(_refused(collector)),
+        answered=sum(record.answered for record in conclusive),
+        unproven=len(unproven),
+        unproven_examples=tuple(unproven[:SHOWN_MAX]),
+        died=tuple(died),
+        has_contract=contract is not None,
+        unusable_contracts=dict(contract.contracts.unusable) if contract else {},
+        contract_exceptions=tuple(contract.facts.unseen) if contract else (),
+    )
 
 
 def _case(facts: RunFacts, result: CaseResult, attempts: tuple[model.Attempt, ...]) -> model.Case:

@@ -18,7 +18,7 @@ from caas_conformance.plan.requirements import Registry
 from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.session.conduct import RunRequest, conduct
 from caas_conformance.testing import ScriptedService
-from caas_conformance.verdicts.gates import GateLimits
+from caas_reports.figures import GateLimits
 from caas_reports.model import Requirement, Run
 from caas_reports.testing import whole
 

@@ -18,7 +18,7 @@ from caas_conformance.laws import every_law
 from caas_conformance.plan.requirements import Registry
 from caas_conformance.plan.suites import LoadedSuite
 from caas_conformance.session.conduct import RunRequest, conduct
-from caas_conformance.verdicts.gates import GateLimits
+from caas_reports.figures import GateLimits
 from caas_reports.model import Requirement, Run, Verdict
 
 pytestmark = pytest.mark.anyio
