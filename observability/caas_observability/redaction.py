@@ -36,6 +36,7 @@ def is_secret_name(name: str) -> bool:
     if known is None:
         plain = "".join(filter(str.isalnum, name[-_NAME_MAX_CHARS:])).lower()
         known = plain in _EXACT_NAMES or plain.endswith(_NAME_ENDINGS)
+        known = known and _OPERATION.match(name) is None
         if len(_names) < _NAMES_MAX_CACHED and len(name) <= _NAME_MAX_CHARS:
             _names[name] = known
     return known
@@ -56,6 +57,14 @@ _SCHEME = re.compile(
 # here and above keep a long word from being read once more from each of its letters: 64 kB of
 # one letter took 7 s.
 _NAME_AND_SIGN = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.%\[-]{0,127}+)(\]?\\*[\"']?[ \t]*[:=]\s*)")
+# What a credential may do, and an operation with words behind it, name no value.
+_OPERATION = re.compile(r"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /[^\s\"']*$")
+_OPERATION_MAX_CHARS = 256
+_PERMISSION = re.compile(
+    r"(?:apikey|token|secret|credential)s?:"
+    r"(?:read|write|create|delete|list|rotate|promote|revoke|refresh|validate|manage|\*)"
+    r"(?![^\s,;.)\]}\"'\\])"
+)
 _OPENING_QUOTE = re.compile(r"(\\*)([\"'])")
 _TO_LINE_END = re.compile(r"[^\r\n]*")
 _JSON_LITERAL = re.compile(r"[^\s,}\]\\\"]*")
@@ -84,6 +93,8 @@ def _redact_named(text: str) -> str:
         position = match.end()
         if not is_secret_name(unquote_plus(match[1]) if "%" in match[1] else match[1]):
             continue
+        if _names_no_value(text, match):
+            continue
         start, end, replacement = _value_span(text, match)
         if end > start:
             done += (text[copied:start], replacement)
@@ -93,6 +104,18 @@ def _redact_named(text: str) -> str:
         return text
     done.append(text[copied:])
     return "".join(done)
+
+
+def _names_no_value(text: str, match: re.Match[str]) -> bool:
+    """Tell whether what looks like `name:` is a permission or ends an operation's path."""
+    if _PERMISSION.match(text, match.start()):
+        return True
+    start = match.start()
+    return (
+        text[start - 1 : start] == "/"
+        and ":" in match[2]
+        and _OPERATION.search(text, max(0, start - _OPERATION_MAX_CHARS), start) is not None
+    )
 
 
 def _value_span(text: str, match: re.Match[str]) -> tuple[int, int, str]:

@@ -5,6 +5,7 @@ too slow? Only then: what was wrong with the answer, and last, with the telemetr
 guessed from words in a message; where the evidence does not say, the finding says less.
 """
 
+import math
 import re
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ from caas_reports.causes.phrases import (
     detail_of,
     difference,
     exception_of,
+    form_of,
+    is_telemetry,
     short,
     telemetry_words,
     title,
@@ -76,6 +79,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         exchange: Id of the exchange; the next six members say what it was.
         logs: The lines to read first.
         log_lines: How many lines there were under the exchange.
+        below: The service and the operation whose one answer the exchange's may have passed on.
     """
 
     kind: Kind
@@ -102,6 +106,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     total_ms: float = 0.0
     logs: tuple[LogRecord, ...] = ()
     log_lines: int = 0
+    below: tuple[str, str] | None = None
 
 
 class _Failing(NamedTuple):
@@ -147,10 +152,17 @@ class _Reader:
         self._attempt = attempt
         self._ports = ports
         self._trail = Trail(attempt)
-        self._failing = [
+        failing = [
             _Failing(check, next((a for a in check.assertions if not a.passed), None))
             for check in failing_checks(attempt)
         ]
+        # What was wrong first may be why the rest was: a token refused for an id that is none.
+        self._failing = sorted(failing, key=self._when)
+
+    def _when(self, failing: _Failing) -> tuple[bool, float]:
+        judged = self._trail.exchange(failing.exchange)
+        missed = failing.check.verdict is Verdict.WARNING
+        return missed, judged.offset_ms if judged else math.inf
 
     def read(self) -> Finding:
         for rule in (self._slow, self._outside, self._troubled, self._wrong, self._telemetry):
@@ -255,7 +267,7 @@ class _Reader:
         """The first check that looked at an answer and did not hold."""
         for failing in self._failing:
             exchange = self._trail.exchange(failing.exchange)
-            if failing.assertion is None or (exchange is None and _is_telemetry(failing)):
+            if failing.assertion is None or (exchange is None and is_telemetry(failing.assertion)):
                 continue
             if exchange is None:
                 what, alike = difference(failing.assertion)
@@ -263,7 +275,8 @@ class _Reader:
             what, alike = self._mismatch(exchange, failing.assertion)
             return self._at(
                 exchange, Kind.WRONG, what, alike, service=exchange.service,
-                place=self._trail.operation(exchange), failing=failing,
+                place="" if form_of(failing.assertion) else self._trail.operation(exchange),
+                failing=failing, below=self._trail.passed_on(exchange),
             )  # fmt: skip
         return None
 
@@ -374,13 +387,6 @@ def _judged(
         at=assertion.at if assertion else "",
         expected=short(assertion.expected, TEXT_CHARS_MAX) if assertion else "",
         actual=short(assertion.actual, TEXT_CHARS_MAX) if assertion else "",
-    )
-
-
-def _is_telemetry(failing: _Failing) -> bool:
-    at = failing.assertion.at if failing.assertion else ""
-    return at.partition(".")[0] in {"telemetry", "spans", "logs", "trace"} or at.startswith(
-        "exchanges.without"
     )
 
 

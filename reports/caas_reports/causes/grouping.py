@@ -64,6 +64,7 @@ def causes(run: Run, archive: Archive = NOTHING) -> Causes:
     """
     looked = ((case, finding(case, run, archive)) for case in run.cases)
     found = [(case, said) for case, said in looked if said is not None]
+    found = _laid_below(found, run)
     groups: dict[tuple[str, ...], _Group] = {}
     for case, said in found:
         key = (said.kind, said.service, said.place, said.alike, said.level)
@@ -71,6 +72,44 @@ def causes(run: Run, archive: Archive = NOTHING) -> Causes:
     joined = _with_lost_telemetry(_merged(groups.values()), run)
     made = sorted((_cause(group, run, archive) for group in joined), key=_rank)
     return Causes(causes=tuple(made), findings={case.id: said for case, said in found})
+
+
+def _laid_below(found: _Group, run: Run) -> _Group:
+    """Lay a wrong answer that was passed on at the service that it comes from.
+
+    It comes from there when the same was found there, or when nobody asked there directly: an
+    operation that answers right when asked itself is not at fault for what another makes of it.
+    """
+    own = {(one.service, one.operation, one.alike) for _, one in found}
+    own |= {(one.service, "", one.alike) for _, one in found if not one.place}
+    asked = {
+        (one.service, f"{one.method} {one.path}")
+        for one in run.contract
+        if any(answer.times for answer in one.answers)
+    }
+    return [
+        (case, _at_its_source(said))
+        if said.below
+        and (
+            {(*said.below, said.alike), (said.below[0], "", said.alike)} & own
+            or (run.contract and said.below not in asked)
+        )
+        else (case, said)
+        for case, said in found
+    ]
+
+
+def _at_its_source(said: Finding) -> Finding:
+    assert said.below is not None  # noqa: S101 - the caller's condition
+    service, operation = said.below
+    return msgspec.structs.replace(
+        said,
+        service=service,
+        place=operation if said.place else "",
+        operation=operation,
+        title=title(service, said.what),
+        note="; ".join(filter(None, (said.note, f"{said.service} passed it on"))),
+    )
 
 
 def _merged(groups: Iterable[_Group]) -> list[_Group]:

@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from caas_reports.causes import parts
 from caas_reports.model import Assertion, Exchange, Span
 
 TEXT_CHARS_MAX = 400
@@ -24,22 +25,47 @@ def difference(assertion: Assertion) -> tuple[str, str]:
         return f"{assertion.at} is missing", f"{at} is missing"
     if _UNWANTED.fullmatch(assertion.expected):
         return f"{assertion.at} is there, and must not be", f"{at} is there, and must not be"
+    form = form_of(assertion)
     if max(len(assertion.actual), len(assertion.expected)) <= SHORT_CHARS_MAX:
         what = f"{assertion.at} is {assertion.actual}, not {assertion.expected}"
-        return what, f"{at} is not what was expected"
-    return f"{assertion.at} is not what was expected", f"{at} is not what was expected"
+        return what, form or f"{at} is not what was expected"
+    told = parts.told(assertion.at, assertion.expected, assertion.actual)
+    return told, form or _INDEX.sub(".*", told.partition(" ")[0]) + " is not what was expected"
+
+
+_FORMS = {
+    "a UUID": "sent what is no UUID",
+    "format uuid": "sent what is no UUID",
+    "an RFC 3339 time": "sent what is no RFC 3339 time",
+    "format date-time": "sent what is no RFC 3339 time",
+}
+
+
+def form_of(assertion: Assertion) -> str:
+    """Say which form a value lacks, whatever member it is; empty where a value was wanted.
+
+    One change of a form shows wherever a value of it does, and is one fault.
+    """
+    return _FORMS.get(assertion.expected, "")
 
 
 _TELEMETRY = {
     "logs.errors": "logged an error",
     "spans.orphans": "left spans whose parent never arrived",
     "exchanges.without_server_span": "left no server span of a request",
+    "exchanges.access_line": "left no access line of a request, or one that does not fit",
     "trace.others": "wrote records of another case into the trace",
     "telemetry.leaks": "wrote a secret into its telemetry",
 }
+_ABOUT_TELEMETRY = frozenset({"telemetry", "spans", "logs", "trace", "exchanges"})
 _LATE = '"did not arrive in time"'
 _ABSENT = '"not in the trace"'
 _LISTED_SERVICE = re.compile(r'\["([^":]+): ')
+
+
+def is_telemetry(assertion: Assertion) -> bool:
+    """Tell whether an assertion looked at telemetry, not at an answer."""
+    return assertion.at.partition(".")[0] in _ABOUT_TELEMETRY
 
 
 def telemetry_words(assertion: Assertion) -> tuple[str, str, str]:

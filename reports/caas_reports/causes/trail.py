@@ -14,6 +14,7 @@ _VARIABLE = re.compile(
     r"(?<=/)(?:[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|[0-9]+|[^/]*%[^/]*|[^/]{48,})(?=/|$)"
 )
 _ORIGIN = re.compile(r"^[a-z]+://[^/]+")
+_STATUS = "http.response.status_code"
 ALARMING = frozenset({"warning", "error", "critical"})
 LOG_LINES_MAX = 4
 STACK_LINES_MAX = 3
@@ -69,6 +70,24 @@ class Trail:
             and other.offset_ms > span.offset_ms
             for other in self.children(span.parent_span_id)
         )
+
+    def passed_on(self, exchange: Exchange) -> tuple[str, str] | None:
+        """Name the service and operation that an answer may come from: the one asked for it.
+
+        That is so when the service that answered asked one other, once, and was told that status.
+        """
+        answered = [s for s in self.children(exchange.span_id) if s.kind == "server"]
+        asked = [
+            server
+            for own in answered
+            for call in self.children(own.span_id)
+            if call.kind == "client"
+            for server in self.children(call.span_id)
+            if server.kind == "server" and server.service != own.service
+        ]
+        if len(asked) != 1 or asked[0].attributes.get(_STATUS) != exchange.status:
+            return None
+        return asked[0].service, asked[0].name
 
     def operation(self, exchange: Exchange) -> str:
         """Name what was asked for: the server span's `METHOD /route`, or the path without ids."""

@@ -73,6 +73,16 @@ def test_an_ordinary_name_is_not_a_secret(name: str) -> None:
         ("at eyJhbGciOiJFZERTQSJ9.eyJqdGkiOjF9.c2ln-_x now", "at [redacted] now"),
         ("saw Bearer abc123def456 once", "saw Bearer [redacted] once"),
         ("password=", "password="),
+        ("needs apikey:read, not x", "needs apikey:read, not x"),
+        ('["apikey:read", "apikey:write"]', '["apikey:read", "apikey:write"]'),
+        ("apikey:reading-secret", "apikey:[redacted]"),
+        ("apikey: read", "apikey: [redacted]"),
+        ("password:read", "password:[redacted]"),
+        ("POST /v1/auth/sdk/token: expected 201, got 401",) * 2,
+        ('{"POST /v1/auth/sdk/token": 401}',) * 2,
+        ("POST /v1/auth/sdk/token?token=abc: no", "POST /v1/auth/sdk/token?token=[redacted] no"),
+        ("/v1/auth/sdk/token: abcdefgh", "/v1/auth/sdk/token: [redacted]"),
+        ("POST /v1/x\r\ntoken: abc", "POST /v1/x\r\ntoken: [redacted]"),
     ],
 )  # fmt: skip
 def test_text_is_redacted_by_name_and_shape(text: str, redacted: str) -> None:

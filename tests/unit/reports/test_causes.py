@@ -7,18 +7,21 @@ import pytest
 
 from caas_reports.causes.findings import Finding, Kind
 from caas_reports.causes.grouping import Cause, causes
+from caas_reports.causes.phrases import title
 from caas_reports.model import (
     SCHEMA_VERSION,
     Assertion,
     Attempt,
     Case,
     Check,
+    DocumentedOperation,
     Exchange,
     Failure,
     Level,
     LogRecord,
     Message,
     Run,
+    SeenAnswer,
     Span,
     Status,
     Target,
@@ -84,13 +87,15 @@ def case(
     )
 
 
-def judged(*cases: Case) -> tuple[tuple[Cause, ...], dict[str, Finding]]:
+def judged(
+    *cases: Case, contract: tuple[DocumentedOperation, ...] = ()
+) -> tuple[tuple[Cause, ...], dict[str, Finding]]:
     """Find the causes of a run of these cases."""
     run = Run(
         schema_version=SCHEMA_VERSION, run_id="r", status=Status.FINISHED, verdict=Verdict.FAILED,
         started_at="2031-01-01T00:00:00.000Z", duration_ms=1, tool_version="0", command="",
         target=Target(urls={GATEWAY: "http://127.0.0.1:4000", AUTH: "http://127.0.0.1:4001/"}),
-        cases=cases,
+        cases=cases, contract=contract,
     )  # fmt: skip
     found = causes(run)
     return found.causes, found.findings
@@ -120,6 +125,88 @@ def test_one_missing_member_is_one_cause_whatever_was_wanted() -> None:
     assert cause.example == "S02.01"
     assert (finding.kind, finding.at, finding.actual) == (Kind.WRONG, "body.plan", "(missing)")
     assert (cause.from_ms, cause.to_ms) == (1010.0, 1020.0)
+
+
+def passed_on(status: int = 200) -> tuple[Span, ...]:
+    """Make the spans of a gateway's answer to `c1` that auth's one answer is behind."""
+    told = {"http.response.status_code": status}
+    return (
+        span("s1", "c1", "GET /v1/auth/api-keys", GATEWAY),
+        span("u1", "s1", "GET /keys", GATEWAY, kind="client"),
+        span("a1", "u1", "GET /keys", AUTH, attributes=told),
+    )
+
+
+def test_what_the_gateway_passed_on_is_laid_at_auth() -> None:
+    """The same is wrong where auth itself was asked."""
+    missing = wrong("body.plan", '"free"', "(missing)")
+    cause, _ = only(
+        case("S04.01", missing, exchanges=(exchange(service=AUTH, path="/keys"),)),
+        case("S08.01", missing, exchanges=(exchange(),), spans=passed_on()),
+    )
+
+    assert (cause.service, cause.operations) == (AUTH, ("GET /keys",))
+    assert cause.title == "auth-service: body.plan is missing"
+
+
+@pytest.mark.parametrize(("asked", "whose"), [(1, GATEWAY), (0, AUTH)])
+def test_an_answer_that_is_right_when_asked_for_directly_was_spoilt_on_the_way(
+    asked: int, whose: str
+) -> None:
+    """When nobody asked auth itself, what the gateway says is what it was told."""
+    answers = (SeenAnswer(status="200", times=asked),)
+    contract = (DocumentedOperation(service=AUTH, method="GET", path="/keys", answers=answers),)
+    missing = wrong("body.plan", '"free"', "(missing)")
+    red = case("S08.01", missing, exchanges=(exchange(),), spans=passed_on())
+    (cause,), findings = judged(red, contract=contract)
+
+    assert cause.service == whose
+    assert findings["S08.01"].note == ("" if asked else "gateway passed it on")
+
+
+def test_another_status_than_was_passed_on_is_the_gateways() -> None:
+    """It was told 200 and said 403."""
+    spans = passed_on(200)
+    red = case("S08.01", wrong("status", "200", "403"), exchanges=(exchange(status=403),),
+               spans=spans)  # fmt: skip
+    (cause,), _ = judged(red, contract=())
+
+    assert cause.service == GATEWAY
+
+
+def test_ids_of_another_form_are_one_cause_with_what_follows_from_them() -> None:
+    """Members and operations differ, and so does what else went wrong in a case after that."""
+    register = exchange(service=AUTH, path="/register", method="POST")
+    followed = exchange(2, service=GATEWAY, status=401)
+    cause, _ = only(
+        case("S02.01", wrong("body.client_id", "a UUID", '"77"'), exchanges=(register,)),
+        case("S02.02", wrong("body.user.id", "format uuid", '"78"'),
+             exchanges=(exchange(service=AUTH, path="/session"),)),
+        case("S08.01", wrong("status", "200", "401", 2), wrong("body.id", "format uuid", '"7"'),
+             exchanges=(register, followed)),
+    )  # fmt: skip
+
+    assert cause.title == "auth-service sent what is no UUID"
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "told"),
+    [
+        ({"a": [1, {"b": 1}], "z": "x" * 70}, {"a": [1, {"b": 2}], "z": "x" * 70},
+         "body.a.1.b is 2, not 1"),
+        ({"a": 1, "z": "x" * 70}, {"z": "x" * 70}, "body.a is missing"),
+        ({"z": "x" * 70}, {"z": "x" * 70, "_id": 1}, "body._id is there, and was not expected"),
+        ({"z": "x" * 70}, {"z": "x" * 60 + "y" * 10},
+         "body.z differs from character 61 on: …xxxxxxxxxxyyyyyyyyyy, not …xxxxxxxxxxxxxxxxxxxx"),
+        ({"z": "x" * 70}, None, 'body is null, not {"z":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'),
+    ],
+)  # fmt: skip
+def test_a_long_value_is_told_by_where_it_differs(expected: Any, actual: Any, told: str) -> None:
+    """Nobody likes to compare two walls of text."""
+    wanted, came = (msgspec.json.encode(value).decode() for value in (expected, actual))
+    cause, _ = only(case("S01.01", wrong("body", wanted, came), exchanges=(exchange(),)))
+
+    assert cause.title == title(GATEWAY, told)
 
 
 def test_other_places_and_other_operations_are_other_causes() -> None:
