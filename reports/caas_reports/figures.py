@@ -9,7 +9,8 @@ class GateLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     min_cases: int = 1  # green ones, at least
     max_flaky: int = 0  # cases that may disagree with themselves
     p95_ms: float | None = None  # of exchange times; None is no limit
-    min_coverage: float | None = None  # percent of the built requirements that a case covers
+    min_coverage: float | None = None  # percent of the built requirements that a case names
+    min_shown: float | None = None  # percent of those that a fault shows to turn a case red
     telemetry: bool = True  # whether it was collected; without it its gates are skipped
     whole: bool = False  # the plan is the whole suite, so that what was never seen is a gap
 

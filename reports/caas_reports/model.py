@@ -243,6 +243,7 @@ class Requirement(_Model, frozen=True, kw_only=True, omit_defaults=True):
     source: str = ""  # document
     anchor: str = ""  # section or case in it
     planned: bool = False  # of a service that is yet to come: no case is no gap
+    proofs: dict[str, tuple[str, ...]] = {}  # by fault that breaks it: cases it has turned red
 
 
 class Gate(_Model, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,11 +1,11 @@
 """The traceability matrix: each requirement with the cases that name it, and how it stands."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from enum import StrEnum
 
 import msgspec
 
-from caas_reports.model import Case, Requirement, Run, Verdict
+from caas_reports.model import GREEN, Case, Requirement, Run, Verdict
 
 _WORST_FIRST = (
     Verdict.FAILED,
@@ -25,11 +25,17 @@ class Gap(StrEnum):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the matrix; `requirement` is None when a case names one that nobody wrote."""
+    """One line of the matrix; `requirement` is None when a case names one that nobody wrote.
+
+    Attributes:
+        shown_by: The faults that break it, each with a case of this run that is green and has
+            turned red under the fault. Without one the requirement is tagged, not shown.
+    """
 
     id: str
     state: Verdict | Gap
     cases: tuple[str, ...]
+    shown_by: tuple[str, ...] = ()
     requirement: Requirement | None = None
 
 
@@ -40,14 +46,23 @@ def matrix(run: Run) -> tuple[Row, ...]:
         for name in case.requirements:
             naming.setdefault(name, []).append(case)
     known = {requirement.id: requirement for requirement in run.requirements}
+    green = {case.id for case in run.cases if case.verdict in GREEN}
     return tuple(
         Row(
             id=name,
             state=_state(cases, known.get(name)),
             cases=tuple(case.id for case in cases),
+            shown_by=shown_by(known[name], green) if name in known else (),
             requirement=known.get(name),
         )
         for name, cases in naming.items()
+    )
+
+
+def shown_by(requirement: Requirement, green: Container[str]) -> tuple[str, ...]:
+    """Give the faults that break a requirement and would have turned one of the *green* red."""
+    return tuple(
+        fault for fault, cases in requirement.proofs.items() if any(c in green for c in cases)
     )
 
 
@@ -58,8 +73,10 @@ def _state(cases: Iterable[Case], requirement: Requirement | None) -> Verdict | 
 
 
 def covered_line(rows: Iterable[Row]) -> str:
-    """Say how many requirements a case names, and how many none does, planned ones apart."""
-    states = [row.state for row in rows]
+    """Say how many requirements a case names, and of how many a fault shows that it would tell."""
+    found = list(rows)
+    states = [row.state for row in found]
     bare, planned = states.count(Gap.UNCOVERED), states.count(Gap.PLANNED)
-    told = f"{len(states)} requirements: {len(states) - bare - planned} covered by a case"
+    told = f"{len(states)} requirements: {len(states) - bare - planned} tagged by a case"
+    told += f", {sum(bool(row.shown_by) for row in found)} shown by a fault"
     return f"{told}, {bare} uncovered{f', {planned} planned' if planned else ''}"

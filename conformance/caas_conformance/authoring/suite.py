@@ -55,6 +55,8 @@ class Suite:
         title: What it judges, in a few words.
         phases: The import name of the package whose modules each bind `PHASE`.
         requirements: The registry, a TOML file.
+        proofs: Which faults have shown that a breach of a requirement turns a case red, a TOML
+            file; None when nobody tried.
         context: What its cases are given; a class of the suite's own may add to it.
         services: The `service.name` of each service that its cases need by name.
         secrets: What the runner must know to play a part of the system: the environment
@@ -76,6 +78,7 @@ class Suite:
     title: str
     phases: str
     requirements: Traversable
+    proofs: Traversable | None = None
     context: type[CaseContext] = CaseContext
     services: tuple[str, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)

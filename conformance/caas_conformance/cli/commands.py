@@ -185,7 +185,10 @@ def conformance() -> None:
 @click.option("--min-cases", type=click.IntRange(1), default=1, help="Gate: green cases.")
 @click.option("--max-flaky", type=click.IntRange(0), default=0, help="Gate: flaky cases.")
 @click.option("--p95-ms", type=click.FloatRange(min=0, min_open=True), help="Gate: exchange time.")
-@click.option("--min-coverage", type=click.FloatRange(0, 100), help="Gate: requirements, percent.")
+@click.option("--min-coverage", type=click.FloatRange(0, 100),
+              help="Gate: requirements that a green case is tagged with, percent.")  # fmt: skip
+@click.option("--min-shown", type=click.FloatRange(0, 100),
+              help="Gate: requirements that a fault shows to be seen broken, percent.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, nothing else.")
 def run(  # noqa: PLR0913 - one for each option
     *,
@@ -203,6 +206,7 @@ def run(  # noqa: PLR0913 - one for each option
     max_flaky: int,
     p95_ms: float | None,
     min_coverage: float | None,
+    min_shown: float | None,
     as_json: bool,
     **selected: Any,
 ) -> None:
@@ -226,7 +230,7 @@ def run(  # noqa: PLR0913 - one for each option
             ),
             limits=GateLimits(
                 min_cases=min_cases, max_flaky=max_flaky, p95_ms=p95_ms,
-                min_coverage=min_coverage, telemetry=judged,
+                min_coverage=min_coverage, min_shown=min_shown, telemetry=judged,
                 whole=chosen.whole,
             ),
             runs=runs,

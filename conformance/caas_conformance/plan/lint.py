@@ -62,6 +62,14 @@ def lint(
             for value, times in counted.items()
             if times > 1
         ]
+    known = {case.id for case in cases}
+    problems += [
+        Problem(requirement.id, f"{fault} is said to turn {case_id} red, and there is no such case")
+        for requirement in registry.requirements.values()
+        for fault, red in requirement.proofs.items()
+        for case_id in red
+        if case_id not in known
+    ]
     for case in cases:
         problems += [Problem(case.id, message) for message in _of_case(case, registry)]
         problems += [Problem(case.id, message) for message in _of_seeds(case, baseline)]

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 
+import msgspec
+
 from caas_conformance.authoring.definition import CaseDefinition
 from caas_conformance.errors import AuthoringError
 from caas_reports.model import Level, Requirement
@@ -33,8 +35,11 @@ class Registry:
         return tuple(r for r in self.built if r not in covered)
 
 
-def load(path: Traversable) -> Registry:
-    """Read the registry.
+def load(path: Traversable, proofs: Traversable | None = None) -> Registry:
+    """Read the registry, and the proofs that a breach of a requirement is seen.
+
+    *proofs* is a TOML file with a table for each requirement: by fault that breaks it, the cases
+    that it has turned red.
 
     Raises:
         AuthoringError: an entry is incomplete, unknown in part, or its id is taken.
@@ -63,4 +68,26 @@ def load(path: Traversable) -> Registry:
             anchor=entry.get("anchor", ""),
             planned=entry.get("status") == PLANNED,
         )
-    return Registry(found)
+    return _proven(found, proofs) if proofs else Registry(found)
+
+
+def _proven(found: Mapping[str, Requirement], path: Traversable) -> Registry:
+    """Give each requirement the proofs that a file has of it."""
+    try:
+        proofs: dict[str, dict[str, list[str]]] = msgspec.convert(
+            tomllib.loads(path.read_text("utf-8")), dict[str, dict[str, list[str]]]
+        )
+    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise AuthoringError(f"{path.name} can't be read: {error}") from error
+    unknown = [name for name in proofs if name not in found or found[name].planned]
+    if unknown:
+        raise AuthoringError(f"{path.name} proves what is no requirement yet: {unknown}")
+    return Registry(
+        {
+            name: msgspec.structs.replace(
+                requirement,
+                proofs={fault: tuple(cases) for fault, cases in proofs.get(name, {}).items()},
+            )
+            for name, requirement in found.items()
+        }
+    )

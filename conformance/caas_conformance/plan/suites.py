@@ -76,7 +76,7 @@ def load(suite: Suite) -> LoadedSuite:
     Raises:
         AuthoringError: something of it can't be read.
     """
-    phases, registry = discover(suite.phases), requirements.load(suite.requirements)
+    phases, registry = discover(suite.phases), requirements.load(suite.requirements, suite.proofs)
     try:
         baseline = baselines.of_suite(suite.name)
     except UnreadableBaselineError as error:

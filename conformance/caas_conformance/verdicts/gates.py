@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from caas_conformance.contract.seen import never_succeeded, stale_exceptions
 from caas_reports.model import GREEN, Gate, Run, Verdict
+from caas_reports.traceability import shown_by
 from caas_reports.wording import share
 
 SHOWN_MAX = 10
@@ -42,6 +43,8 @@ def _gates(run: Run, exchange_ms: Sequence[float]) -> Iterator[Gate]:
                     f"{p95:.1f} ms")  # fmt: skip
     if limits.min_coverage is not None:
         yield _of_the_whole(run, _coverage(run, limits.min_coverage))
+    if limits.min_shown is not None:
+        yield _of_the_whole(run, _shown(run, limits.min_shown))
 
 
 def _of_the_whole(run: Run, gate: Gate) -> Gate:
@@ -127,7 +130,20 @@ def _coverage(run: Run, min_coverage: float) -> Gate:
     part, whole = len(built) - len(missing), len(built)
     held = whole > 0 and 100 * part >= min_coverage * whole
     return _gate(
-        "requirements covered", held, f">= {min_coverage:g} %", share(part, whole), missing,
+        "requirements tagged", held, f">= {min_coverage:g} %", share(part, whole), missing,
+        counts=f"{part} of {whole}",
+    )  # fmt: skip
+
+
+def _shown(run: Run, min_shown: float) -> Gate:
+    """Count what is known to turn red when it is broken: a tag is a claim, and this its proof."""
+    green = {case.id for case in run.cases if case.verdict in GREEN}
+    built = [requirement for requirement in run.requirements if not requirement.planned]
+    missing = [one.id for one in built if not shown_by(one, green)]
+    part, whole = len(built) - len(missing), len(built)
+    held = whole > 0 and 100 * part >= min_shown * whole
+    return _gate(
+        "requirements shown", held, f">= {min_shown:g} %", share(part, whole), missing,
         counts=f"{part} of {whole}",
     )  # fmt: skip
 

@@ -338,8 +338,8 @@ def _requirements(run: Run) -> Iterator[str]:
     yield "## Requirements"
     yield f"{covered_line(rows)}."
     yield ""
-    yield "| Requirement | Level | Verdict | Cases | What must be true | Source |"
-    yield "|---|---|---|---|---|---|"
+    yield "| Requirement | Level | Verdict | Cases | Shown by | What must be true | Source |"
+    yield "|---|---|---|---|---|---|---|"
     for row in rows:
         known = row.requirement
         cells = (
@@ -347,6 +347,7 @@ def _requirements(run: Run) -> Iterator[str]:
             known.level.value if known else "",
             row.state.value,
             ", ".join(row.cases),
+            ", ".join(row.shown_by),
             known.text if known else "not in the catalogue",
             ", ".join(filter(None, (known.source, known.anchor))) if known else "",
         )

@@ -103,7 +103,10 @@ def index(run: Run, context: Context, embedded: Container[int] = ()) -> dict[str
             | _broken(case, broken, context.history)
             for case in run.cases
         ],
-        "matrix": [{"id": row.id, "state": row.state, "cases": row.cases} for row in rows],
+        "matrix": [
+            {"id": row.id, "state": row.state, "cases": row.cases, "shown": row.shown_by}
+            for row in rows
+        ],
         "covered": covered_line(rows),
         "seen": seen_line(run.contract),
         "seed": seed,

@@ -381,7 +381,7 @@ def test_the_axis_stands_above_its_rows(browser: Any, page: Path) -> None:
 def test_the_matrix_names_what_is_uncovered(browser: Any, page: Path) -> None:
     """A requirement without a case is a line, not a gap."""
     browser.open(page, "#/requirements")
-    told = "9 requirements: 7 covered by a case, 1 uncovered, 1 planned."
+    told = "7 tagged by a case, 0 shown by a fault, 1 uncovered, 1 planned."
     assert told in browser.text(".page-head")
     row = browser.text("#requirement-TENANT-1")
     assert "failed" in row

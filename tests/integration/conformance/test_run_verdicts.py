@@ -346,7 +346,7 @@ async def test_repetitions_give_the_worst_verdict(
     [
         ({"min_cases": 2}, "green cases"),
         ({"p95_ms": 0.000001}, "p95 of exchanges"),
-        ({"min_coverage": 100.0}, "requirements covered"),
+        ({"min_coverage": 100.0}, "requirements tagged"),
     ],
 )
 async def test_a_gate_fails_the_run_with_its_own_exit_code(

@@ -199,9 +199,9 @@ def test_without_telemetry_its_gates_are_skipped_and_shown() -> None:
 
 def test_coverage_counts_green_checks_of_built_requirements() -> None:
     """A requirement whose only case failed is not covered; a planned one is not expected."""
-    half = gates(GateLimits(min_coverage=50.0))["requirements covered"]
-    all_of_it = gates(GateLimits(min_coverage=51.0))["requirements covered"]
-    red = gates(GateLimits(min_coverage=1.0), cases=(case(F),))["requirements covered"]
+    half = gates(GateLimits(min_coverage=50.0))["requirements tagged"]
+    all_of_it = gates(GateLimits(min_coverage=51.0))["requirements tagged"]
+    red = gates(GateLimits(min_coverage=1.0), cases=(case(F),))["requirements tagged"]
 
     assert (half.verdict, half.actual, half.detail) == (P, "50 %", "1 of 2")
     assert (all_of_it.verdict, all_of_it.detail) == (F, "1 of 2: REQ-02")
@@ -218,12 +218,29 @@ def test_a_part_is_not_judged_as_the_whole() -> None:
 
     skipped = {name for name, gate in judged.items() if gate.verdict is S}
     assert skipped == {
-        "green cases", "requirements covered", "contract: operations whose success was never seen",
+        "green cases", "requirements tagged", "contract: operations whose success was never seen",
         "contract: exceptions that are none",
     }  # fmt: skip
     assert [name for name, gate in judged.items() if gate.verdict is F] == [
         "secrets found in reports"
     ]
+
+
+def test_a_requirement_is_shown_by_a_fault_that_turns_a_green_case_red() -> None:
+    """Tags alone show nothing, nor does a proof by a case that is not green now."""
+    proofs: dict[str, tuple[str, ...]] = {"broken": ("Z01.01",)}
+    known = (
+        Requirement(id="REQ-01", text="keep", source="d", proofs=proofs),
+        Requirement(id="REQ-02", text="keep", source="d"),
+    )
+    name = "requirements shown"
+    half = gates(GateLimits(min_shown=50.0), requirements=known)[name]
+    more = gates(GateLimits(min_shown=51.0), requirements=known)[name]
+    red = gates(GateLimits(min_shown=1.0), requirements=known, cases=(case(F),))[name]
+
+    assert (half.verdict, half.actual, half.detail) == (P, "50 %", "1 of 2")
+    assert (more.verdict, more.detail) == (F, "1 of 2: REQ-02")
+    assert (red.verdict, red.actual) == (F, "0 %")
 
 
 def test_percentiles_are_values_that_occurred() -> None:

@@ -28,8 +28,19 @@ def test_planned_is_not_uncovered(run: Run) -> None:
     assert states["AUDIT-1"] == Gap.UNCOVERED
     assert states["CRYPTO-1"] == Gap.PLANNED
     assert covered_line(matrix(run)) == (
-        "9 requirements: 7 covered by a case, 1 uncovered, 1 planned"
+        "9 requirements: 7 tagged by a case, 0 shown by a fault, 1 uncovered, 1 planned"
     )
+
+
+def test_what_a_fault_has_shown_is_told_apart_from_tags(run: Run) -> None:
+    """A green case that the fault has turned red; red now, it shows nothing."""
+    green = next(case.id for case in run.cases if case.verdict is Verdict.PASSED)
+    red = next(case.id for case in run.cases if case.verdict is Verdict.FAILED)
+    proofs = {"left open": (red, green), "slow": (red,)}
+    proven = tuple(msgspec.structs.replace(one, proofs=proofs) for one in run.requirements[:1])
+    row = matrix(msgspec.structs.replace(run, requirements=proven))[0]
+
+    assert row.shown_by == ("left open",)
 
 
 def test_a_case_outweighs_the_plan(run: Run) -> None:

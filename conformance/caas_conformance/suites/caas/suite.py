@@ -30,6 +30,7 @@ SUITE = Suite(
     title="the CAAS platform",
     phases="caas_conformance.suites.caas.phases",
     requirements=files(caas) / "requirements.toml",
+    proofs=files(caas) / "proofs.toml",
     context=CaasContext,
     services=(AUTH_SERVICE, GATEWAY),
     secrets={SECRET_VARIABLE: "service_secret"},

@@ -4,6 +4,7 @@
 const MATRIX_TABS = [
   ['', 'All', () => true],
   ['unproven', 'Not proven', (state) => ['failed', 'error', 'not_run', 'skipped'].includes(state)],
+  ['tagged', 'Tagged, not shown', (state, one) => one.cases.length > 0 && !one.shown.length],
   ['uncovered', 'Uncovered', (state) => state === 'uncovered'],
   ['planned', 'Planned', (state) => state === 'planned'],
 ];
@@ -14,13 +15,13 @@ const GAP_HINTS = {
 function requirementsPage() {
   const rows = data.index.matrix;
   const [chosen, , wanted] = MATRIX_TABS.find(([name]) => name === route.query.get('show')) || MATRIX_TABS[0];
-  const shown = rows.filter((one) => wanted(one.state));
-  const head = h('tr', {}, ['Requirement', 'What must be true', 'Verdict', 'Cases'].map((name) => h('th', { scope: 'col' }, name)));
+  const shown = rows.filter((one) => wanted(one.state, one));
+  const head = h('tr', {}, ['Requirement', 'What must be true', 'Verdict', 'Cases', 'Shown by'].map((name) => h('th', { scope: 'col' }, name)));
   return [h('header', { class: 'page-head' }, h('h1', { tabindex: '-1' }, 'Requirements'),
     h('p', {}, `${data.index.covered}.`),
     h('nav', { class: 'tabs', 'aria-label': 'Which requirements' }, MATRIX_TABS.map(([name, word, has]) => h('a', {
       href: address('requirements', { show: name }), 'aria-current': name === chosen ? 'true' : null,
-    }, `${word} ${rows.filter((one) => has(one.state)).length}`)))),
+    }, `${word} ${rows.filter((one) => has(one.state, one)).length}`)))),
   shown.length ? h('div', { class: 'scroller' }, h('table', { class: 'matrix stack' }, h('thead', {}, head), h('tbody', {}, shown.map(requirementRow))))
     : h('p', { class: 'empty' }, 'None.')];
 }
@@ -36,7 +37,8 @@ function requirementRow(one) {
     h('th', { scope: 'row' }, h('a', { href: address('', { requirement: one.id }) }, one.id), h('span', { class: `level level-${known.level || 'MUST'}` }, known.level || 'MUST')),
     h('td', {}, known.text, source && h('small', {}, source)),
     h('td', {}, one.cases.length ? badge(one.state) : h('span', { class: `badge gap gap-${one.state}`, title: GAP_HINTS[one.state] }, one.state)),
-    h('td', {}, h('span', { class: 'case-chips' }, one.cases.map((id) => caseChip(data.byId.get(id))))));
+    h('td', {}, h('span', { class: 'case-chips' }, one.cases.map((id) => caseChip(data.byId.get(id))))),
+    h('td', {}, one.shown.length ? h('ul', { class: 'faults' }, one.shown.map((fault) => h('li', {}, h('code', {}, fault)))) : one.cases.length ? h('span', { class: 'badge gap', title: 'No fault has shown that its breach turns a case red' }, 'not shown') : null));
 }
 
 function caseChip(found) {
