@@ -1,16 +1,18 @@
 """What a case holds in its hands: clients, steps, checks, secrets."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, NoReturn, Protocol
 
 import msgspec
 
 from caas_conformance.authoring.checks import CHECK_ID, MUST, SHOULD, Check, Problems
-from caas_conformance.authoring.polling import until
+from caas_conformance.authoring.polling import WAIT_MAX_S, until
 from caas_conformance.errors import (
     AuthoringError,
     CaseSkippedError,
@@ -45,6 +47,7 @@ class Environment:
         secrets: What the target trusts its own services by, by environment variable.
         context: What the suite's cases are given.
         telemetry: None when none is received.
+        own_state: The state folder of a platform that the runner has started for the run.
         replicas: Where the other instances of a service listen, where there are some.
     """
 
@@ -53,6 +56,7 @@ class Environment:
     context: type["CaseContext"] = field(default_factory=lambda: CaseContext)
     telemetry: RecordedTelemetry | None = None
     replicas: Mapping[str, Sequence[Endpoint]] = field(default_factory=dict)
+    own_state: Path | None = None
 
     def endpoint(self, service: str) -> Endpoint:
         """Return where *service* listens.
@@ -169,6 +173,20 @@ class CaseContext:
         """
         return await until(send, holds, within_s=within_s)
 
+    async def wait(self, seconds: float) -> None:
+        """Let time pass that the platform has asked for; it counts as waiting for it.
+
+        Raises:
+            AuthoringError: *seconds* is not within 0 to `WAIT_MAX_S`.
+        """
+        if not 0 <= seconds <= WAIT_MAX_S:
+            raise AuthoringError(f"a wait is 0 to {WAIT_MAX_S:g} seconds")
+        self.wire.entered(perf_counter())
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.wire.left(perf_counter())
+
     async def recorded(self) -> Value:
         """Return the spans and log lines of this case so far, as evidence.
 
@@ -190,6 +208,17 @@ class CaseContext:
             "services": sorted({span.service for span in found.spans}),
         }
         return Value("telemetry", view)
+
+    @property
+    def own_state(self) -> Path:
+        """The state folder of the platform, for cases tagged `greybox`.
+
+        Raises:
+            CaseSkippedError: The runner has not started the platform itself.
+        """
+        if self._environment.own_state is None:
+            raise CaseSkippedError("greybox: the runner has not started this platform itself")
+        return self._environment.own_state
 
     # -- structure --------------------------------------------------------------------------
 

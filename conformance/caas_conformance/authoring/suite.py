@@ -23,10 +23,12 @@ class Launch:
     Attributes:
         command: Gives the command line for a state folder.
         target_file: The name of the file in it that says where the services listen.
+        environ: What the command's environment has beside the runner's own.
     """
 
     command: Callable[[Path], Sequence[str]]
     target_file: str = "stack.json"
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,8 +42,14 @@ def owned(
 
 def missing_server_spans(record: AttemptRecord, spans: Iterable[ReceivedSpan]) -> list[str]:
     """Return the ids of traced exchanges below which no server span hangs."""
-    served = {span.parent_span_id for span in spans if span.kind == "server"}
-    return [x.id for x in traced_exchanges(record) if x.span_id not in served]
+    served = _served(record, spans)
+    return [x.id for x in traced_exchanges(record) if x.id not in served]
+
+
+def _served(record: AttemptRecord, spans: Iterable[ReceivedSpan]) -> set[str]:
+    """Return the ids of exchanges below which a server span hangs."""
+    parents = {span.parent_span_id for span in spans if span.kind == "server"}
+    return {x.id for x in record.context.wire.exchanges if x.span_id in parents}
 
 
 def traced_exchanges(record: AttemptRecord) -> list[ExchangeRecord]:
@@ -56,6 +62,7 @@ def traced_exchanges(record: AttemptRecord) -> list[ExchangeRecord]:
         x
         for x in record.context.wire.exchanges
         if x.is_traced
+        and x.sampled
         and x.status is not None
         and any(name.lower() == "x-correlation-id" for name, _ in x.response_headers)
     ]
@@ -63,7 +70,11 @@ def traced_exchanges(record: AttemptRecord) -> list[ExchangeRecord]:
 
 def called_services(record: AttemptRecord) -> list[str]:
     """Return the services that answered at least one traced request, in order of the first."""
-    answered = [x for x in record.context.wire.exchanges if x.is_traced and x.status is not None]
+    answered = [
+        x
+        for x in record.context.wire.exchanges
+        if x.is_traced and x.sampled and x.status is not None
+    ]
     return list(dict.fromkeys(x.service for x in answered))
 
 
@@ -170,6 +181,9 @@ def _note_participation(check: Check, record: AttemptRecord, telemetry: AttemptT
         _note(check, f"spans.{service}", "in the trace", seen)
     missing = missing_server_spans(record, telemetry.spans)
     _note(check, "exchanges.without_server_span", [], missing[:SHOWN_MAX])
+    unasked = [x.id for x in record.context.wire.exchanges if not x.sampled]
+    recorded = sorted({x for x in unasked if x in _served(record, telemetry.spans)})
+    _note(check, "exchanges.recorded_unasked", [], recorded[:SHOWN_MAX])
     orphans = [f"{span.service}: {span.name}" for span in telemetry.orphan_spans]
     _note(check, "spans.orphans", [], orphans[:SHOWN_MAX])
 

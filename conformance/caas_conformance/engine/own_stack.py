@@ -40,7 +40,7 @@ class OwnStack:
         Raises:
             TargetError: it did not start; the message is its own last line.
         """
-        environ = dict(os.environ)
+        environ = {**os.environ, **self._launch.environ}
         environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
         if self._otlp_endpoint:
             environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = self._otlp_endpoint

@@ -13,6 +13,10 @@ from caas_conformance.laws.lifetimes import lifetimes
 from caas_conformance.laws.lists import lists
 from caas_conformance.laws.once import once
 from caas_conformance.laws.permissions import permissions
+from caas_conformance.laws.wide.limits import limits
+from caas_conformance.laws.wide.spellings import spellings
+from caas_conformance.laws.wide.telemetry import telemetry
+from caas_conformance.laws.wide.unsampled import unsampled
 from caas_conformance.laws.written import written
 
 LAWS = {
@@ -24,6 +28,10 @@ LAWS = {
     "L05": written,
     "L06": once,
     "L07": lifetimes,
+    "L08": limits,
+    "L09": unsampled,
+    "L10": spellings,
+    "L12": telemetry,
 }
 """Each law by the phase that holds its cases."""
 

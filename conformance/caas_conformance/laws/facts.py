@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.errors import AuthoringError
+from caas_conformance.wire.answer import Answer
 
 Context = TypeVar("Context", bound=CaseContext)
 
@@ -115,6 +116,7 @@ class Operation:
         loose: Members of the body that must mean something, too: a credential, somebody's id.
         itself: The operation is about the credential it is called with: a fresh one each time.
         visible: Whether what it does shows in what its owner can read.
+        repeatable: Whether it can be done twice in a row.
     """
 
     number: str
@@ -145,6 +147,7 @@ class Operation:
     loose: frozenset[str] = frozenset()
     itself: bool = False
     visible: bool = True
+    repeatable: bool = True
 
     @property
     def name(self) -> str:
@@ -182,6 +185,68 @@ class Resource:
     unknown: str = "00000000-0000-4000-8000-000000000000"
 
 
+Way = Callable[[Any, Party, int], Awaitable[Answer]]
+"""Sends one request of a party to the instance of that number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """How often somebody may do something.
+
+    Attributes:
+        number: As an operation's; the end of its case's id.
+        what: Whose requests are counted, for the title.
+        service: Whose instances are asked.
+        party: Makes somebody who has spent `spent`.
+        ways: Requests that count as the same one's; each goes to each instance.
+        apart: A request of somebody else, which must pass all the same.
+        spent: How much the making of the party has counted already.
+        passes: The status of a request that is not refused.
+        limit: How many pass in a window; 0 when the first answer tells.
+        limit_max: With a higher limit than this a run can't spend it.
+        window_s: The longest wait that a refusal may name.
+        tells: Whether answers tell the limit, what remains and the time of the reset.
+    """
+
+    number: str
+    what: str
+    service: str
+    party: Callable[[Any], Awaitable[Party]]
+    ways: tuple[Way, ...]
+    apart: Way
+    spent: int = 0
+    passes: int = 200
+    limit: int = 0
+    limit_max: int = 400
+    window_s: int = 60
+    tells: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A place where what somebody shows is compared with what was kept.
+
+    Attributes:
+        number: As an operation's; the end of its case's id.
+        what: What is done there, for the title.
+        format: `email`, `address`, `network` or `origin`.
+        keep: Keeps a text for a party.
+        show: Shows one, and returns the answer that tells whether it is the same.
+        same: The status when it is.
+        different: The status when it is not.
+        uses_up: Whether what was the same is no longer kept afterwards.
+    """
+
+    number: str
+    what: str
+    format: str
+    keep: Callable[[Any, Party, str], Awaitable[None]]
+    show: Callable[[Any, Party, str], Awaitable[Answer]]
+    same: int
+    different: int
+    uses_up: bool = False
+
+
 class Principals(Generic[Context]):
     """How a suite makes parties and credentials; a suite derives its own.
 
@@ -214,6 +279,7 @@ class Book:
 
     Attributes:
         document_path: Where each service shows its OpenAPI document.
+        database: What the services keep things in, as spans name it; empty for nothing.
         volatile: Members that change by themselves: not compared when nothing must have changed.
         touched: Members that change with whatever they belong to, such as a time of change.
         secret: Members of answers that hold a credential.
@@ -223,7 +289,10 @@ class Book:
     principals: Principals[Any]
     operations: tuple[Operation, ...]
     resources: tuple[Resource, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     document_path: str = "/openapi.json"
+    database: str = ""
     volatile: frozenset[str] = frozenset()
     touched: frozenset[str] = frozenset({"updated_at"})
     secret: frozenset[str] = frozenset()

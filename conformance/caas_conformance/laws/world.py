@@ -70,7 +70,7 @@ class World:
         """Return well-formed parameters that name nothing."""
         return {p: self._resource(p).unknown for p in operation.parameters}
 
-    async def perform(
+    async def perform(  # noqa: PLR0913 - what a request can differ in, all but four by name
         self,
         operation: Operation,
         credential: Mapping[str, str],
@@ -81,6 +81,7 @@ class World:
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         instance: int = 0,
+        sampled: bool = True,
     ) -> Answer:
         """Send *operation* with a valid body and return the answer, whatever it is.
 
@@ -93,11 +94,12 @@ class World:
             query: Query parameters beside those that name something.
             headers: Sent beside the credential.
             instance: Which of the service's is asked, counted round and round.
+            sampled: Whether the services are to record it.
         """
         path = operation.path
         for parameter, value in names.items():
             path = path.replace("{" + parameter + "}", value)
-        options: dict[str, Any] = {"headers": {**credential, **(headers or {})}}
+        options: dict[str, Any] = {"headers": {**credential, **(headers or {})}, "sampled": sampled}
         asked = {p: names[p] for p in operation.in_query if p in names} | dict(query or {})
         if asked:
             options["query"] = asked

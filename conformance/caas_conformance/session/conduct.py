@@ -206,6 +206,8 @@ async def _platform(
             own = OwnStack(suite, suite.launch, collector.endpoint if collector else None)
             found = await own.up()
         environment = found.environment(suite)
+        if own is not None:
+            environment = replace(environment, own_state=own.state_dir)
         versions = await probe(environment, suite)
         if collector is not None:
             await collector.watch(environment.every_endpoint)

@@ -37,6 +37,7 @@ class ExchangeRecord:
         "request_headers",
         "response_headers",
         "retried",
+        "sampled",
         "sent",
         "service",
         "span_id",
@@ -59,6 +60,7 @@ class ExchangeRecord:
         self.span_id = ""
         self.correlation_id = ""
         self.is_traced = False
+        self.sampled = True
         self.status: int | None = None
         self.error = ""
         self.notes: list[str] = []

@@ -280,6 +280,7 @@ class ServiceClient:
         headers: Mapping[str, str | None] | None = None,
         query: Query | None = None,
         timeout_s: float = EXCHANGE_TIMEOUT_S,
+        sampled: bool = True,
     ) -> Answer:
         """Send one request and return its answer, whatever its status.
 
@@ -291,13 +292,14 @@ class ServiceClient:
             headers: Sent besides the harness's own, which they replace; `None` leaves one out.
             query: Pairs for the query; several values of one name as a list of pairs.
             timeout_s: Until the whole answer is there.
+            sampled: Whether the services are to record it.
 
         Raises:
             EnvironmentBrokenError: nothing listens there.
             CaseStoppedError: the answer did not come, or came broken; recorded as failed.
         """
         record, message = self.prepare(
-            method, path, json=json, body=body, headers=headers, query=query
+            method, path, json=json, body=body, headers=headers, query=query, sampled=sampled
         )
         answer = await self.wire.exchange(self.endpoint, message, record, timeout_s)
         if record.error:
@@ -315,6 +317,7 @@ class ServiceClient:
         headers: Mapping[str, str | None] | None = None,
         query: Query | None = None,
         protocol: str = "http",
+        sampled: bool = True,
     ) -> tuple[ExchangeRecord, bytes]:
         """Open an exchange and write its request, which is not sent yet; as `request`."""
         if json is not msgspec.UNSET and body is not None:
@@ -325,6 +328,7 @@ class ServiceClient:
             target = f"{target}?{urlencode(list(pairs))}"
         record = self.wire.new_exchange(protocol, self.endpoint.service, method, "")
         record.url = self._origin_url + target
+        record.sampled = sampled
         lines = self._headers(record, headers)
         content = body
         if json is not msgspec.UNSET:
@@ -378,7 +382,7 @@ class ServiceClient:
             "host": self.endpoint.host_header,
             "accept": "*/*",
             "authorization": self.endpoint.authorization or None,
-            "traceparent": self.wire.trace.traceparent(record.span_id),
+            "traceparent": self.wire.trace.traceparent(record.span_id, sampled=record.sampled),
             "x-correlation-id": record.correlation_id,
         }
         for name, value in (given or {}).items():

@@ -25,6 +25,6 @@ class AttemptTrace:
         """Return a fresh span id."""
         return secrets.token_hex(8)
 
-    def traceparent(self, span_id: str) -> str:
-        """Return the W3C header for *span_id*, sampled."""
-        return f"00-{self.trace_id}-{span_id}-01"
+    def traceparent(self, span_id: str, *, sampled: bool = True) -> str:
+        """Return the W3C header for *span_id*."""
+        return f"00-{self.trace_id}-{span_id}-{'01' if sampled else '00'}"

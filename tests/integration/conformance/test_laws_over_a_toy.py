@@ -99,6 +99,7 @@ async def test_a_sound_toy_is_green(judge: Judge) -> None:
         ("page-repeats", {"L03.T05"}),
         ("undead", {"L04.T08"}),
         ("lost-write", {"L05.T04"}),
+        ("unrecorded-unchecked", {"L09.T03", "L09.T08"}),
     ],
 )
 async def test_a_fault_is_found_by_the_law_it_breaks(

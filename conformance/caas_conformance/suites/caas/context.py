@@ -4,9 +4,11 @@ from functools import cached_property
 from typing import ClassVar
 
 from caas_conformance.authoring import CaseContext, Problems, ServiceClient
-from caas_conformance.suites.caas import fixtures
+from caas_conformance.suites.caas import fixtures, greybox
 
 SECRET_VARIABLE = "CAAS_SERVICE_SECRET"  # noqa: S105 - the variable's name
+ALLOWED_ORIGIN = "https://app.conformance.example"
+"""What a run's own platform lets browsers call from."""
 SECRET_HEADER = "x-service-secret"  # noqa: S105 - the header's name
 
 
@@ -29,6 +31,11 @@ class CaasContext(CaseContext):
     def tenants(self) -> fixtures.Tenants:
         """Registers tenants that no other attempt knows."""
         return fixtures.Tenants(self)
+
+    @cached_property
+    def insides(self) -> greybox.Insides:
+        """What only the owner of the platform can see; skips the case elsewhere."""
+        return greybox.Insides(self.own_state)
 
     def service_secret(self) -> dict[str, str]:
         """Return the header by which services trust each other.

@@ -7,9 +7,16 @@ from pathlib import Path
 
 from caas_conformance.authoring import AccessLine, Launch, Suite
 from caas_conformance.suites import caas
-from caas_conformance.suites.caas.context import SECRET_VARIABLE, CaasContext
+from caas_conformance.suites.caas.context import ALLOWED_ORIGIN, SECRET_VARIABLE, CaasContext
 from caas_conformance.suites.caas.contract import CONTRACT
 from caas_conformance.suites.caas.fixtures import AUTH_SERVICE, GATEWAY
+
+REACHABLE = {
+    "CAAS_CORS_ORIGINS": ALLOWED_ORIGIN,
+    "CAAS_GATEWAY_RATE_WINDOW_S": "10",
+    "CAAS_GATEWAY_LIMIT_FREE_REQUESTS": "60",
+}
+"""Settings with which each rule can be seen to grant and to refuse, and each limit to end."""
 
 
 def _up(state_dir: Path) -> list[str]:
@@ -39,5 +46,5 @@ SUITE = Suite(
     contract=CONTRACT,
     markers="/health",
     access=AccessLine(message="request", method="method", path="path", status="status"),
-    launch=Launch(command=_up),
+    launch=Launch(command=_up, environ=REACHABLE),
 )

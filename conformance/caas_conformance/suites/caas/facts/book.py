@@ -8,16 +8,25 @@ from caas_conformance.laws.lifetimes import LAW as LIFETIMES
 from caas_conformance.laws.lists import LAW as LISTS
 from caas_conformance.laws.once import LAW as ONCE
 from caas_conformance.laws.permissions import LAW as PERMISSIONS
+from caas_conformance.laws.wide.limits import LAW as LIMITS
+from caas_conformance.laws.wide.spellings import LAW as SPELLINGS
+from caas_conformance.laws.wide.telemetry import LAW as TELEMETRY
+from caas_conformance.laws.wide.unsampled import LAW as UNSAMPLED
 from caas_conformance.laws.written import LAW as WRITTEN
 from caas_conformance.suites.caas.facts import auth, gateway
+from caas_conformance.suites.caas.facts.comparisons import COMPARISONS
 from caas_conformance.suites.caas.facts.principals import CaasPrincipals
+from caas_conformance.suites.caas.facts.quotas import QUOTAS
 from caas_conformance.suites.caas.facts.resources import RESOURCES
 
 BOOK = Book(
     principals=CaasPrincipals(),
     operations=(*gateway.OPERATIONS, *auth.OPERATIONS),
     resources=RESOURCES,
+    quotas=QUOTAS,
+    comparisons=COMPARISONS,
     document_path="/documentation/json",
+    database="mongodb",
     volatile=frozenset({"as_of", "last_used_at", "last_activity_at", "is_current"}),
     secret=frozenset(
         {"key", "api_key", "api_secret", "access_token", "refresh_token", "secondary_key"}
@@ -31,5 +40,9 @@ BOOK = Book(
         WRITTEN: ("LAW-06",),
         ONCE: ("LAW-07",),
         LIFETIMES: ("LAW-08",),
+        LIMITS: ("LAW-11",),
+        UNSAMPLED: ("LAW-12",),
+        SPELLINGS: ("LAW-13",),
+        TELEMETRY: ("LAW-15",),
     },
 )
