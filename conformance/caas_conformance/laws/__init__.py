@@ -16,6 +16,7 @@ from caas_conformance.laws.permissions import permissions
 from caas_conformance.laws.wide.limits import limits
 from caas_conformance.laws.wide.spellings import spellings
 from caas_conformance.laws.wide.telemetry import telemetry
+from caas_conformance.laws.wide.truth import truth
 from caas_conformance.laws.wide.unsampled import unsampled
 from caas_conformance.laws.written import written
 
@@ -31,6 +32,7 @@ LAWS = {
     "L08": limits,
     "L09": unsampled,
     "L10": spellings,
+    "L11": truth,
     "L12": telemetry,
 }
 """Each law by the phase that holds its cases."""

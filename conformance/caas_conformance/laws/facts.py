@@ -247,6 +247,42 @@ class Comparison:
     uses_up: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Counters that an operation shows.
+
+    Attributes:
+        shown_by: The operation's number.
+        members: The counters of its answer.
+        steps: What is done one after the other, and what each counter changes by, if it does.
+    """
+
+    shown_by: str
+    members: tuple[str, ...]
+    steps: Mapping[str, tuple[Ready, Mapping[str, int]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastSeen:
+    """A time that moves when something is used.
+
+    Attributes:
+        number: Of the operation that shows it.
+        what: What is used, for the title.
+        make: Makes it for a party.
+        use: Uses it.
+        show: Shows it.
+        member: Where the answer tells the time.
+    """
+
+    number: str
+    what: str
+    make: Ready
+    use: Ready
+    show: Callable[[Any, Party], Awaitable[Answer]]
+    member: str
+
+
 class Principals(Generic[Context]):
     """How a suite makes parties and credentials; a suite derives its own.
 
@@ -279,6 +315,9 @@ class Book:
 
     Attributes:
         document_path: Where each service shows its OpenAPI document.
+        health_path: Where each service says that it is alive.
+        uptime_at: Where that answer tells how long it has been.
+        ahead: Members that tell a time to come.
         database: What the services keep things in, as spans name it; empty for nothing.
         volatile: Members that change by themselves: not compared when nothing must have changed.
         touched: Members that change with whatever they belong to, such as a time of change.
@@ -291,8 +330,13 @@ class Book:
     resources: tuple[Resource, ...] = ()
     quotas: tuple[Quota, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    tallies: tuple[Tally, ...] = ()
+    last_seen: tuple[LastSeen, ...] = ()
     document_path: str = "/openapi.json"
     database: str = ""
+    health_path: str = "/health"
+    uptime_at: str = "uptime"
+    ahead: frozenset[str] = frozenset()
     volatile: frozenset[str] = frozenset()
     touched: frozenset[str] = frozenset({"updated_at"})
     secret: frozenset[str] = frozenset()

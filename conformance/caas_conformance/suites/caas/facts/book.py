@@ -11,10 +11,12 @@ from caas_conformance.laws.permissions import LAW as PERMISSIONS
 from caas_conformance.laws.wide.limits import LAW as LIMITS
 from caas_conformance.laws.wide.spellings import LAW as SPELLINGS
 from caas_conformance.laws.wide.telemetry import LAW as TELEMETRY
+from caas_conformance.laws.wide.truth import LAW as TRUTH
 from caas_conformance.laws.wide.unsampled import LAW as UNSAMPLED
 from caas_conformance.laws.written import LAW as WRITTEN
 from caas_conformance.suites.caas.facts import auth, gateway
 from caas_conformance.suites.caas.facts.comparisons import COMPARISONS
+from caas_conformance.suites.caas.facts.numbers import LAST_SEEN, TALLIES
 from caas_conformance.suites.caas.facts.principals import CaasPrincipals
 from caas_conformance.suites.caas.facts.quotas import QUOTAS
 from caas_conformance.suites.caas.facts.resources import RESOURCES
@@ -25,7 +27,11 @@ BOOK = Book(
     resources=RESOURCES,
     quotas=QUOTAS,
     comparisons=COMPARISONS,
+    tallies=TALLIES,
+    last_seen=LAST_SEEN,
+    ahead=frozenset({"expires_at"}),
     document_path="/documentation/json",
+    health_path="/internal/health",
     database="mongodb",
     volatile=frozenset({"as_of", "last_used_at", "last_activity_at", "is_current"}),
     secret=frozenset(
@@ -43,6 +49,7 @@ BOOK = Book(
         LIMITS: ("LAW-11",),
         UNSAMPLED: ("LAW-12",),
         SPELLINGS: ("LAW-13",),
+        TRUTH: ("LAW-14",),
         TELEMETRY: ("LAW-15",),
     },
 )
