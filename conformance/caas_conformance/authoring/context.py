@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class Environment:
         secrets: What the target trusts its own services by, by environment variable.
         context: What the suite's cases are given.
         telemetry: None when none is received.
+        ended: How often cases ended a process of the platform on purpose, by its name.
         own_state: The state folder of a platform that the runner has started for the run.
         replicas: Where the other instances of a service listen, where there are some.
     """
@@ -57,6 +59,7 @@ class Environment:
     telemetry: RecordedTelemetry | None = None
     replicas: Mapping[str, Sequence[Endpoint]] = field(default_factory=dict)
     own_state: Path | None = None
+    ended: Counter[str] = field(default_factory=Counter)
 
     def endpoint(self, service: str) -> Endpoint:
         """Return where *service* listens.
@@ -209,6 +212,11 @@ class CaseContext:
         }
         return Value("telemetry", view)
 
+    async def flushed(self) -> None:
+        """Wait until what the services recorded so far has arrived, where it is received."""
+        if self._environment.telemetry is not None:
+            await self.recorded()
+
     @property
     def own_state(self) -> Path:
         """The state folder of the platform, for cases tagged `greybox`.
@@ -219,6 +227,10 @@ class CaseContext:
         if self._environment.own_state is None:
             raise CaseSkippedError("greybox: the runner has not started this platform itself")
         return self._environment.own_state
+
+    def ends_process(self, name: str) -> None:
+        """Note that the case ends a process of the platform: it did not die of itself."""
+        self._environment.ended[name] += 1
 
     # -- structure --------------------------------------------------------------------------
 

@@ -46,6 +46,7 @@ class CaseDefinition:
 class Phase:
     """A group of cases: one module of a suite's `phases`, bound there to `PHASE`.
 
+    One that is *alone* runs when all others are done, one case at a time.
     A phase too long for one module spreads over several that import the same `PHASE`.
     """
 
@@ -53,6 +54,7 @@ class Phase:
     title: str
     description: str
     tags: tuple[str, ...] = ()
+    alone: bool = False
     cases: list[CaseDefinition] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -148,7 +148,12 @@ class Runner:
         """Run the plan and return one result for each of its cases, also for those not run."""
         async with self._pauses, asyncio.TaskGroup() as group:
             for result in self.results:
-                group.create_task(self._case(result), name=result.case.id)
+                if not result.case.phase.alone:
+                    group.create_task(self._case(result), name=result.case.id)
+        async with self._pauses:
+            for result in self.results:
+                if result.case.phase.alone:
+                    await self._case(result)
         for result in self.results:
             if not result.attempts:
                 result.reason = result.reason or self.stopped_because

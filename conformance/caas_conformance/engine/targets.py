@@ -33,16 +33,10 @@ class _Service(msgspec.Struct):
     url: str
     service: str = ""
     restarts: int = 0
-    pid: int = 0
-
-
-class _Server(msgspec.Struct):
-    pid: int = 0
 
 
 class _Stack(msgspec.Struct):
     services: dict[str, _Service]
-    servers: dict[str, _Server] = {}
     profile: str = ""
     otlp_endpoint: str | None = None
     secrets_file: str = ""

@@ -13,6 +13,7 @@ from caas_conformance.laws.lifetimes import lifetimes
 from caas_conformance.laws.lists import lists
 from caas_conformance.laws.once import once
 from caas_conformance.laws.permissions import permissions
+from caas_conformance.laws.wide.faults import faults
 from caas_conformance.laws.wide.limits import limits
 from caas_conformance.laws.wide.spellings import spellings
 from caas_conformance.laws.wide.telemetry import telemetry
@@ -34,6 +35,7 @@ LAWS = {
     "L10": spellings,
     "L11": truth,
     "L12": telemetry,
+    "F01": faults,
 }
 """Each law by the phase that holds its cases."""
 

@@ -11,7 +11,8 @@ from caas_conformance.authoring.checks import Check
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.laws.documents import Described, described
-from caas_conformance.laws.facts import Book, Operation, Party
+from caas_conformance.laws.facts import Book, Operation
+from caas_conformance.laws.parties import Party
 from caas_conformance.laws.samples import ABSENT, UNHEARD_OF, Try
 from caas_conformance.laws.world import World
 from caas_conformance.wire.answer import Answer

@@ -5,17 +5,15 @@ changes or ends. Everything else a law needs, it reads from the OpenAPI document
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from caas_conformance.authoring.context import CaseContext
 from caas_conformance.errors import AuthoringError
-from caas_conformance.wire.answer import Answer
-
-Context = TypeVar("Context", bound=CaseContext)
+from caas_conformance.laws.parties import Body, Kind, Maker, Principals, Ready
+from caas_conformance.laws.wide.facts import Comparison, Death, LastSeen, Outage, Quota, Tally
 
 
 class Owner(Enum):
@@ -24,46 +22,6 @@ class Owner(Enum):
     NOBODY = "nobody"
     PARTY = "party"
     PERSON = "person"
-
-
-@dataclass(slots=True)
-class Party:
-    """A customer of the system and one of its people, whom no other attempt works with.
-
-    Attributes:
-        account: Whatever the suite knows the party by.
-        user: The suite's name for the user.
-        ids: Values of parameters that name what the party owns, by person and parameter.
-        wielded: What it owns and is a credential itself: kind and headers, by its name.
-        held: Credentials made already, by kind and permissions.
-    """
-
-    account: Any
-    user: str
-    ids: dict[tuple[str, str], str] = field(default_factory=dict)
-    wielded: dict[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
-    held: dict[tuple[str, frozenset[str] | None], Mapping[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of credential.
-
-    Attributes:
-        name: The suite's word for it.
-        narrows: Whether one can be made that holds fewer permissions than there are.
-        person: Who acts with it; what belongs to a user is another thing for each person.
-    """
-
-    name: str
-    narrows: bool = False
-    person: str = ""
-
-
-# The suite's own context stands where `Any` does; its type is the suite's to know.
-Body = Mapping[str, Any] | Callable[[Any, Party], Mapping[str, Any]]
-Ready = Callable[[Any, Party], Awaitable[None]]
-Maker = Callable[[Any, Party, str], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,130 +143,6 @@ class Resource:
     unknown: str = "00000000-0000-4000-8000-000000000000"
 
 
-Way = Callable[[Any, Party, int], Awaitable[Answer]]
-"""Sends one request of a party to the instance of that number."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """How often somebody may do something.
-
-    Attributes:
-        number: As an operation's; the end of its case's id.
-        what: Whose requests are counted, for the title.
-        service: Whose instances are asked.
-        party: Makes somebody who has spent `spent`.
-        ways: Requests that count as the same one's; each goes to each instance.
-        apart: A request of somebody else, which must pass all the same.
-        spent: How much the making of the party has counted already.
-        passes: The status of a request that is not refused.
-        limit: How many pass in a window; 0 when the first answer tells.
-        limit_max: With a higher limit than this a run can't spend it.
-        window_s: The longest wait that a refusal may name.
-        tells: Whether answers tell the limit, what remains and the time of the reset.
-    """
-
-    number: str
-    what: str
-    service: str
-    party: Callable[[Any], Awaitable[Party]]
-    ways: tuple[Way, ...]
-    apart: Way
-    spent: int = 0
-    passes: int = 200
-    limit: int = 0
-    limit_max: int = 400
-    window_s: int = 60
-    tells: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """A place where what somebody shows is compared with what was kept.
-
-    Attributes:
-        number: As an operation's; the end of its case's id.
-        what: What is done there, for the title.
-        format: `email`, `address`, `network` or `origin`.
-        keep: Keeps a text for a party.
-        show: Shows one, and returns the answer that tells whether it is the same.
-        same: The status when it is.
-        different: The status when it is not.
-        uses_up: Whether what was the same is no longer kept afterwards.
-    """
-
-    number: str
-    what: str
-    format: str
-    keep: Callable[[Any, Party, str], Awaitable[None]]
-    show: Callable[[Any, Party, str], Awaitable[Answer]]
-    same: int
-    different: int
-    uses_up: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """Counters that an operation shows.
-
-    Attributes:
-        shown_by: The operation's number.
-        members: The counters of its answer.
-        steps: What is done one after the other, and what each counter changes by, if it does.
-    """
-
-    shown_by: str
-    members: tuple[str, ...]
-    steps: Mapping[str, tuple[Ready, Mapping[str, int]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastSeen:
-    """A time that moves when something is used.
-
-    Attributes:
-        number: Of the operation that shows it.
-        what: What is used, for the title.
-        make: Makes it for a party.
-        use: Uses it.
-        show: Shows it.
-        member: Where the answer tells the time.
-    """
-
-    number: str
-    what: str
-    make: Ready
-    use: Ready
-    show: Callable[[Any, Party], Awaitable[Answer]]
-    member: str
-
-
-class Principals(Generic[Context]):
-    """How a suite makes parties and credentials; a suite derives its own.
-
-    Attributes:
-        kinds: Every kind of credential there is.
-        permissions: Every permission there is.
-        observers: Kinds by which a party looks at what it owns, the first that fits.
-        of_parties: Kinds that belong to one party, so that another's is a stranger's.
-    """
-
-    kinds: tuple[Kind, ...] = ()
-    permissions: frozenset[str] = frozenset()
-    observers: tuple[str, ...] = ()
-    of_parties: tuple[str, ...] = ()
-
-    async def party(self, t: Context) -> Party:
-        """Make one that nobody else works with."""
-        raise NotImplementedError
-
-    async def credential(
-        self, t: Context, party: Party, kind: str, permissions: frozenset[str] | None
-    ) -> Mapping[str, str]:
-        """Make a fresh credential of *party*; None gives it everything its kind can hold."""
-        raise NotImplementedError
-
-
 @dataclass(frozen=True)
 class Book:
     """Everything the laws know of a platform.
@@ -317,6 +151,8 @@ class Book:
         document_path: Where each service shows its OpenAPI document.
         health_path: Where each service says that it is alive.
         uptime_at: Where that answer tells how long it has been.
+        ready_path: Where it says whether its dependencies answer.
+        metrics_path: Where its metrics are, in Prometheus' text format.
         ahead: Members that tell a time to come.
         database: What the services keep things in, as spans name it; empty for nothing.
         volatile: Members that change by themselves: not compared when nothing must have changed.
@@ -332,10 +168,14 @@ class Book:
     comparisons: tuple[Comparison, ...] = ()
     tallies: tuple[Tally, ...] = ()
     last_seen: tuple[LastSeen, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    deaths: tuple[Death, ...] = ()
     document_path: str = "/openapi.json"
     database: str = ""
     health_path: str = "/health"
     uptime_at: str = "uptime"
+    ready_path: str = "/internal/ready"
+    metrics_path: str = "/internal/metrics"
     ahead: frozenset[str] = frozenset()
     volatile: frozenset[str] = frozenset()
     touched: frozenset[str] = frozenset({"updated_at"})

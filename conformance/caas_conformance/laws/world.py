@@ -5,7 +5,8 @@ from typing import Any
 
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.errors import AuthoringError
-from caas_conformance.laws.facts import Book, Operation, Owner, Party, Resource
+from caas_conformance.laws.facts import Book, Operation, Owner, Resource
+from caas_conformance.laws.parties import Party
 from caas_conformance.wire.answer import Answer
 
 

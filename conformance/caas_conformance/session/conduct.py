@@ -111,6 +111,8 @@ async def conduct(request: RunRequest, progress: Progress) -> tuple[Run, Path]:
             runner, duration_ms = await _execute(
                 request, facts, platform, keeper, journal, progress, interrupts
             )
+            for name, times in platform.environment.ended.items():
+                before[name] = before.get(name, 0) + times
             died = [*platform.found.restarted(before), *await dead(platform.environment, suite)]
     progress.say("writing the reports")
     outcome = _Outcome(

@@ -77,8 +77,9 @@ def judge(tmp_path: Path) -> Iterator[Judge]:
 
 
 def red(run: Run) -> set[str]:
-    """Return the ids of the cases that failed."""
-    return {case.id for case in run.cases if case.verdict is not Verdict.PASSED}
+    """Return the ids of the cases that are not green; those for want of telemetry aside."""
+    fine = {Verdict.PASSED, Verdict.SKIPPED}
+    return {case.id for case in run.cases if case.verdict not in fine}
 
 
 async def test_a_sound_toy_is_green(judge: Judge) -> None:

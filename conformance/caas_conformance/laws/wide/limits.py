@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
-from caas_conformance.laws.facts import Book, Party, Quota, Way
+from caas_conformance.laws.facts import Book
+from caas_conformance.laws.parties import Party
+from caas_conformance.laws.wide.facts import Quota, Way
 from caas_conformance.laws.world import World
 from caas_conformance.wire.answer import Answer
 from caas_conformance.wire.evidence import Value, derived

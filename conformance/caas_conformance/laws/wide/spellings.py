@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
-from caas_conformance.laws.facts import Book, Comparison
+from caas_conformance.laws.facts import Book
+from caas_conformance.laws.wide.facts import Comparison
 from caas_conformance.laws.world import World
 
 LAW = "spellings"

@@ -15,7 +15,8 @@ from typing import Any
 
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
-from caas_conformance.laws.facts import Book, Operation, Party
+from caas_conformance.laws.facts import Book, Operation
+from caas_conformance.laws.parties import Party
 from caas_conformance.laws.world import World
 from caas_conformance.wire.answer import Answer, ExchangeRecord
 from caas_conformance.wire.evidence import Value, derived

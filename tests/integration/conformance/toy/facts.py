@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from caas_conformance.authoring.context import CaseContext
-from caas_conformance.laws.facts import Book, Kind, Operation, Owner, Party, Principals, Resource
+from caas_conformance.laws.facts import Book, Operation, Owner, Resource
+from caas_conformance.laws.parties import Kind, Party, Principals
 
 KEY = "key"
 TOY = "toy"

@@ -1,6 +1,7 @@
 """The auth service's operations, for applications, administrators and other services."""
 
-from caas_conformance.laws.facts import Operation, Owner, Party
+from caas_conformance.laws.facts import Operation, Owner
+from caas_conformance.laws.parties import Party
 from caas_conformance.suites.caas import operations as ops
 from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.facts import bodies

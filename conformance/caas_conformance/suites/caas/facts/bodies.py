@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from caas_conformance.laws.facts import Party
+from caas_conformance.laws.parties import Party
 from caas_conformance.suites.caas import operations as ops
 from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.facts.principals import ADMIN

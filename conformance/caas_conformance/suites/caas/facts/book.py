@@ -8,6 +8,7 @@ from caas_conformance.laws.lifetimes import LAW as LIFETIMES
 from caas_conformance.laws.lists import LAW as LISTS
 from caas_conformance.laws.once import LAW as ONCE
 from caas_conformance.laws.permissions import LAW as PERMISSIONS
+from caas_conformance.laws.wide.faults import LAW as FAULTS
 from caas_conformance.laws.wide.limits import LAW as LIMITS
 from caas_conformance.laws.wide.spellings import LAW as SPELLINGS
 from caas_conformance.laws.wide.telemetry import LAW as TELEMETRY
@@ -18,6 +19,7 @@ from caas_conformance.suites.caas.facts import auth, gateway
 from caas_conformance.suites.caas.facts.comparisons import COMPARISONS
 from caas_conformance.suites.caas.facts.numbers import LAST_SEEN, TALLIES
 from caas_conformance.suites.caas.facts.principals import CaasPrincipals
+from caas_conformance.suites.caas.facts.processes import DEATHS, OUTAGES
 from caas_conformance.suites.caas.facts.quotas import QUOTAS
 from caas_conformance.suites.caas.facts.resources import RESOURCES
 
@@ -29,6 +31,8 @@ BOOK = Book(
     comparisons=COMPARISONS,
     tallies=TALLIES,
     last_seen=LAST_SEEN,
+    outages=OUTAGES,
+    deaths=DEATHS,
     ahead=frozenset({"expires_at"}),
     document_path="/documentation/json",
     health_path="/internal/health",
@@ -51,5 +55,6 @@ BOOK = Book(
         SPELLINGS: ("LAW-13",),
         TRUTH: ("LAW-14",),
         TELEMETRY: ("LAW-15",),
+        FAULTS: ("LAW-16",),
     },
 )

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from caas_conformance.laws.facts import Comparison, Party
+from caas_conformance.laws.parties import Party
+from caas_conformance.laws.wide.facts import Comparison
 from caas_conformance.suites.caas import operations as ops
 from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.fixtures import CREATED, OK

@@ -1,6 +1,7 @@
 """What the platform counts, and where it tells when something was last used."""
 
-from caas_conformance.laws.facts import LastSeen, Party, Tally
+from caas_conformance.laws.parties import Party
+from caas_conformance.laws.wide.facts import LastSeen, Tally
 from caas_conformance.suites.caas import operations as ops
 from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.facts.principals import ADMIN, KEYS_PATH, PERMISSIONS, make_key

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from caas_conformance.laws.facts import Kind, Party, Principals, Token
+from caas_conformance.laws.facts import Token
+from caas_conformance.laws.parties import Kind, Party, Principals
 from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.fixtures import Tenant
 from caas_conformance.wire.answer import Answer

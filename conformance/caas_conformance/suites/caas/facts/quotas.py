@@ -1,6 +1,7 @@
 """How often somebody may do something on the platform, and everything that counts as the same."""
 
-from caas_conformance.laws.facts import Party, Quota, Way
+from caas_conformance.laws.parties import Party
+from caas_conformance.laws.wide.facts import Quota, Way
 from caas_conformance.suites.caas import operations as ops
 from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.facts.principals import ADMIN, KEY, USER, CaasPrincipals

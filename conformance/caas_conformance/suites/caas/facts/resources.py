@@ -1,6 +1,7 @@
 """What the platform's operations are about, and how a party gets one."""
 
-from caas_conformance.laws.facts import Owner, Party, Resource
+from caas_conformance.laws.facts import Owner, Resource
+from caas_conformance.laws.parties import Party
 from caas_conformance.suites.caas import operations as ops
 from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.suites.caas.facts.principals import (
