@@ -6,13 +6,13 @@ engine's laws know no service. Whether single answers keep to their document is 
 
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.laws.constraints import constraints
-from caas_conformance.laws.coverage import coverage
 from caas_conformance.laws.facts import Book
 from caas_conformance.laws.gone import gone
 from caas_conformance.laws.lifetimes import lifetimes
 from caas_conformance.laws.lists import lists
 from caas_conformance.laws.once import once
 from caas_conformance.laws.permissions import permissions
+from caas_conformance.laws.wide.coverage import coverage
 from caas_conformance.laws.wide.faults import faults
 from caas_conformance.laws.wide.limits import limits
 from caas_conformance.laws.wide.spellings import spellings

@@ -174,8 +174,8 @@ class Book:
     database: str = ""
     health_path: str = "/health"
     uptime_at: str = "uptime"
-    ready_path: str = "/internal/ready"
-    metrics_path: str = "/internal/metrics"
+    ready_path: str = "/ready"
+    metrics_path: str = "/metrics"
     ahead: frozenset[str] = frozenset()
     volatile: frozenset[str] = frozenset()
     touched: frozenset[str] = frozenset({"updated_at"})

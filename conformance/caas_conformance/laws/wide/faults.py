@@ -120,9 +120,11 @@ async def outage_holds(world: World, outage: Outage) -> None:
     t = world.t
     party, asked = await _prepared(world)
     async with t.step("away"), outage.away(t):
-        said = await _ready_everywhere(world, UNAVAILABLE, NOTICED_WITHIN_S)
-        alive = await asyncio.gather(*(c.get(world.book.health_path) for _, c in _all(world)))
-        answers = await asyncio.gather(*(_ask(world, o, party, n) for o, n in asked))
+        said, alive, answers = await asyncio.gather(
+            _ready_everywhere(world, UNAVAILABLE, NOTICED_WITHIN_S),
+            asyncio.gather(*(client.get(world.book.health_path) for _, client in _all(world))),
+            asyncio.gather(*(_ask(world, o, party, n) for o, n in asked)),
+        )
     with t.check("unready", "readiness says so at every instance, which is alive") as check:
         for answer in said:
             check.status(answer, UNAVAILABLE)

@@ -1,13 +1,13 @@
 """The book of laws of the CAAS platform."""
 
 from caas_conformance.laws.constraints import LAW as CONSTRAINTS
-from caas_conformance.laws.coverage import LAW as COVERAGE
 from caas_conformance.laws.facts import Book
 from caas_conformance.laws.gone import LAW as GONE
 from caas_conformance.laws.lifetimes import LAW as LIFETIMES
 from caas_conformance.laws.lists import LAW as LISTS
 from caas_conformance.laws.once import LAW as ONCE
 from caas_conformance.laws.permissions import LAW as PERMISSIONS
+from caas_conformance.laws.wide.coverage import LAW as COVERAGE
 from caas_conformance.laws.wide.faults import LAW as FAULTS
 from caas_conformance.laws.wide.limits import LAW as LIMITS
 from caas_conformance.laws.wide.spellings import LAW as SPELLINGS
@@ -36,6 +36,8 @@ BOOK = Book(
     ahead=frozenset({"expires_at"}),
     document_path="/documentation/json",
     health_path="/internal/health",
+    ready_path="/internal/ready",
+    metrics_path="/internal/metrics",
     database="mongodb",
     volatile=frozenset({"as_of", "last_used_at", "last_activity_at", "is_current"}),
     secret=frozenset(

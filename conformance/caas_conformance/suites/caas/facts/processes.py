@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from caas_conformance.laws.wide.facts import Death, Outage
 from caas_conformance.suites.caas.context import CaasContext
@@ -12,18 +12,27 @@ SYNCED_S = 1.2
 """Valkey writes its log to disk each second: what was acknowledged earlier is kept."""
 
 
-def _away(server: str) -> Callable[[CaasContext], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def away(t: CaasContext) -> AsyncIterator[None]:
-        """Let the server stand still: connections stay, and nothing is answered."""
-        pid = t.insides.stack()["servers"][server]["pid"]
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
+@asynccontextmanager
+async def _valkey_stands_still(t: CaasContext) -> AsyncIterator[None]:
+    """Connections stay, and nothing is answered."""
+    pid = t.insides.stack()["servers"]["redis"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
-    return away
+
+@asynccontextmanager
+async def _mongodb_is_gone(t: CaasContext) -> AsyncIterator[None]:
+    """Connections are refused, as long as whoever would start it again stands still."""
+    stack = t.insides.stack()
+    os.kill(stack["pid"], signal.SIGSTOP)
+    try:
+        os.kill(stack["servers"]["mongodb"]["pid"], signal.SIGKILL)
+        yield
+    finally:
+        os.kill(stack["pid"], signal.SIGCONT)
 
 
 def _service_killed(service: str) -> Callable[[CaasContext], Awaitable[None]]:
@@ -43,8 +52,8 @@ async def _valkey_killed(t: CaasContext) -> None:
 
 
 OUTAGES = (
-    Outage(number="A11", what="Valkey", away=_away("redis")),
-    Outage(number="A12", what="MongoDB", away=_away("mongodb")),
+    Outage(number="A11", what="Valkey", away=_valkey_stands_still),
+    Outage(number="A12", what="MongoDB", away=_mongodb_is_gone),
 )
 
 DEATHS = (
