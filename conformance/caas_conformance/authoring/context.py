@@ -177,11 +177,7 @@ class CaseContext:
         return await until(send, holds, within_s=within_s)
 
     async def wait(self, seconds: float) -> None:
-        """Let time pass that the platform has asked for; it counts as waiting for it.
-
-        Raises:
-            AuthoringError: *seconds* is not within 0 to `WAIT_MAX_S`.
-        """
+        """Let time pass that the platform has asked for; it counts as waiting for it."""
         if not 0 <= seconds <= WAIT_MAX_S:
             raise AuthoringError(f"a wait is 0 to {WAIT_MAX_S:g} seconds")
         self.wire.entered(perf_counter())
