@@ -24,7 +24,9 @@ class Quota:
         ways: Requests that count as the same one's; each goes to each instance.
         apart: A request of somebody else, which must pass all the same.
         spent: How much the making of the party has counted already.
-        passes: The status of a request that is not refused.
+        code: Of the problem that says that the quota is spent.
+        passes: The status of a request that is not refused for it.
+        reason: The code of its problem, when that is a refusal, too.
         limit: How many pass in a window; 0 when the first answer tells.
         limit_max: With a higher limit than this a run can't spend it.
         window_s: The longest wait that a refusal may name.
@@ -37,8 +39,10 @@ class Quota:
     party: Callable[[Any], Awaitable[Party]]
     ways: tuple[Way, ...]
     apart: Way
+    code: str
     spent: int = 0
     passes: int = 200
+    reason: str = ""
     limit: int = 0
     limit_max: int = 400
     window_s: int = 60
@@ -57,6 +61,7 @@ class Comparison:
         show: Shows one, and returns the answer that tells whether it is the same.
         same: The status when it is.
         different: The status when it is not.
+        code: Of the problem, where one of the two is a refusal.
         uses_up: Whether what was the same is no longer kept afterwards.
     """
 
@@ -67,6 +72,7 @@ class Comparison:
     show: Callable[[Any, Party, str], Awaitable[Answer]]
     same: int
     different: int
+    code: str
     uses_up: bool = False
 
 

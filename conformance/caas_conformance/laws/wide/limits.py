@@ -7,6 +7,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 
+from caas_conformance.authoring.checks import Check
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.laws.facts import Book
@@ -60,7 +61,7 @@ async def quota_holds(world: World, quota: Quota) -> None:
     first = await asked.next()
     limit = quota.limit or _number(first, LIMIT)
     with t.check("limit", "the limit is known and a run can reach it") as check:
-        check.status(first, quota.passes)
+        _check_passed(check, first, quota)
         check.between(derived("limit", limit, of=[first]), 1, quota.limit_max)
     async with t.step("one by one"):
         counted = [first, *[await asked.next() for _ in range(min(ONE_BY_ONE, limit) - 1)]]
@@ -76,14 +77,15 @@ async def quota_holds(world: World, quota: Quota) -> None:
             check.equal(derived("passed", len(admitted), of=answers), free)
             check.equal(derived("refused", len(refused), of=answers), BEYOND)
     last = await _everywhere(world, quota, party)
+    other = await quota.apart(t, party, 0)
     with t.check("others", "nobody else is refused for it") as check:
-        check.status(await quota.apart(t, party, 0), quota.passes)
+        _check_passed(check, other, quota)
     wait_s = _number(last, RETRY_AFTER)
     if 0 < wait_s <= WAIT_MAX_S:
         await t.wait(wait_s + AFTER_S)
         again = await asked.next()
         with t.check("again", "after Retry-After it is served") as check:
-            check.status(again, quota.passes)
+            _check_passed(check, again, quota)
 
 
 async def _everywhere(world: World, quota: Quota, party: Party) -> Answer:
@@ -94,7 +96,7 @@ async def _everywhere(world: World, quota: Quota, party: Party) -> Answer:
         answers.append(await way(t, party, instance))
     with t.check("everywhere", "it is spent at every instance and whichever way") as check:
         for answer in answers:
-            check.problem(answer, TOO_MANY)
+            check.problem(answer, TOO_MANY, code=quota.code)
             wait = answer.header(RETRY_AFTER).derive("seconds", _whole)
             check.between(wait, 1, quota.window_s)
             if quota.tells:
@@ -116,6 +118,13 @@ def _check_falling(t: CaseContext, answers: Sequence[Answer], limit: int, quota:
             check.equal(derived("counted", spent, of=[before, after]), 1)
             later = _number(after, RESET) <= _number(before, RESET)
             check.equal(derived("reset comes nearer", later, of=[before, after]), expected=True)
+
+
+def _check_passed(check: Check, answer: Answer, quota: Quota) -> None:
+    if quota.reason:
+        check.problem(answer, quota.passes, code=quota.reason)
+    else:
+        check.status(answer, quota.passes)
 
 
 class _Asked:

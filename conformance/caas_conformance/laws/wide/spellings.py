@@ -14,6 +14,7 @@ from caas_conformance.laws.wide.facts import Comparison
 from caas_conformance.laws.world import World
 
 LAW = "spellings"
+REFUSED = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +133,7 @@ async def compared(world: World, comparison: Comparison, spelt: Spellings) -> No
         claim = "is" if status == comparison.same else "is not"
         title = f"{spelling.encode('ascii', 'backslashreplace').decode()} {claim} {spelt.name}"
         with t.check(f"{spelt.name}-{number}", title, go_on=True) as check:
-            check.status(answer, status)
+            if status < REFUSED:
+                check.status(answer, status)
+            else:
+                check.problem(answer, status, code=comparison.code)

@@ -72,6 +72,7 @@ QUOTAS = (
             _asks(USER, ops.GATEWAY_SESSIONS, sampled=False),
         ),
         apart=_asks(OTHER, ops.GATEWAY_TENANT),
+        code="rate_limited",
         spent=1,  # by the making of the key
     ),
     Quota(
@@ -85,7 +86,9 @@ QUOTAS = (
             _guesses(AUTH_SERVICE, ops.LOGIN, shout=True),
         ),
         apart=_guess_elsewhere,
+        code="auth.too_many_attempts",
         passes=401,
+        reason="auth.credentials_invalid",
         limit=GUESSES,
         window_s=GUESSING_WINDOW_S,
         tells=False,

@@ -146,7 +146,7 @@ async def _refused_everywhere(t: CaasContext, name: str, token: str) -> None:
     answers = await _everywhere(t, token)
     with t.check(name, f"{name.replace('-', ' ')}: refused everywhere", go_on=True) as check:
         for answer in answers:
-            check.problem(answer, 401)
+            check.problem(answer, 401, because="each place has its own word for a bad token")
 
 
 @PHASE.case(
