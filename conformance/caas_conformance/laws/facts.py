@@ -150,9 +150,10 @@ class Book:
     Attributes:
         document_path: Where each service shows its OpenAPI document.
         health_path: Where each service says that it is alive.
-        uptime_at: Where that answer tells how long it has been.
+        uptime_at: Where that answer tells how long it has been; empty for nowhere.
         ready_path: Where it says whether its dependencies answer.
-        metrics_path: Where its metrics are, in Prometheus' text format.
+        metrics_path: Where its metrics are, in Prometheus' text format; empty for none.
+        access_line: The message of the log line that there is of each request; empty for none.
         ahead: Members that tell a time to come.
         database: What the services keep things in, as spans name it; empty for nothing.
         volatile: Members that change by themselves: not compared when nothing must have changed.
@@ -173,9 +174,10 @@ class Book:
     document_path: str = "/openapi.json"
     database: str = ""
     health_path: str = "/health"
-    uptime_at: str = "uptime"
+    uptime_at: str = ""
     ready_path: str = "/ready"
-    metrics_path: str = "/metrics"
+    metrics_path: str = ""
+    access_line: str = ""
     ahead: frozenset[str] = frozenset()
     volatile: frozenset[str] = frozenset()
     touched: frozenset[str] = frozenset({"updated_at"})

@@ -45,7 +45,8 @@ def faults(book: Book, phase_id: str) -> Phase:
         alone=True,
     )
     for service in dict.fromkeys(operation.service for operation in book.operations):
-        _add_counts(phase, book, service)
+        if book.metrics_path:
+            _add_counts(phase, book, service)
         _add_budget(phase, book, service)
     for outage in book.outages:
         _add_outage(phase, book, outage)
@@ -206,8 +207,8 @@ async def budget_holds(world: World, service: str) -> None:
     budget_s = BUDGET_TIMES * _p95_s(health) + BUDGET_S
     slow: dict[str, float] = {}
     answers = list(health)
-    for operation in book.readable:
-        if operation.service == service:
+    for operation in book.operations:
+        if operation.service == service and operation.method == "GET" and operation.opens:
             kind = operation.opens[0]
             credential = await world.credential(party, kind)
             names = await world.named(party, operation, kind)

@@ -2,8 +2,8 @@
 
 With many requests in flight every span and every log line is in the trace of its own request.
 They are told apart by content: each request has a correlation id of its own, which travels by
-other code than the trace does. Services write one server span and one line of message `request`
-for each request, with the names of the OpenTelemetry semantic conventions.
+other code than the trace does. Services write one server span and one line for
+each request, with the names of the OpenTelemetry semantic conventions.
 """
 
 import asyncio
@@ -24,7 +24,6 @@ from caas_conformance.wire.evidence import Value, derived
 LAW = "telemetry"
 IN_FLIGHT = 64
 EDGE_REFUSALS = (("GET", "/no/such/path"), ("PATCH", "/health"), ("BREW", "/health"))
-ACCESS_LINE = "request"
 CORRELATION = "correlation_id"
 STATUS, METHOD, ROUTE = "http.response.status_code", "http.request.method", "http.route"
 OTHER_METHOD = "_OTHER"
@@ -43,7 +42,8 @@ def telemetry(book: Book, phase_id: str) -> Phase:
         tags=("law", "telemetry"),
     )
     for service in dict.fromkeys(operation.service for operation in book.operations):
-        _add(phase, book, service)
+        if book.access_line:
+            _add(phase, book, service)
     return phase
 
 
@@ -83,7 +83,7 @@ async def crowd_is_recorded(world: World, service: str) -> None:
     crowd = [requests[n % len(requests)](n // len(requests)) for n in range(IN_FLIGHT)]
     async with t.step("at once"):
         answers = await asyncio.gather(*crowd)
-    found = _Found((await t.recorded()).value)
+    found = _Found((await t.recorded()).value, world.book.access_line)
     exchanges = [answer.exchange for answer in answers]
     _check_once(t, found, exchanges)
     _check_values(t, found, exchanges)
@@ -129,6 +129,7 @@ class _Found:
     """What was recorded of an attempt."""
 
     view: Mapping[str, Any]
+    access_line: str = ""
 
     @cached_property
     def spans(self) -> dict[str, Record]:
@@ -149,7 +150,7 @@ class _Found:
         """The access lines by the id of their span."""
         found: dict[str, list[Record]] = {}
         for log in self.view["logs"]:
-            if log["message"] == ACCESS_LINE:
+            if log["message"] == self.access_line:
                 found.setdefault(log["span_id"], []).append(log)
         return found
 

@@ -50,7 +50,8 @@ def truth(book: Book, phase_id: str) -> Phase:
     for seen in book.last_seen:
         _add_seen(phase, book, seen)
     for service in dict.fromkeys(operation.service for operation in book.operations):
-        _add_clock(phase, book, service)
+        if book.uptime_at:
+            _add_clock(phase, book, service)
     return phase
 
 
