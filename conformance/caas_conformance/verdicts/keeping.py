@@ -64,12 +64,12 @@ class EvidenceKeeper:
 
     def _keep(self, record: AttemptRecord) -> None:
         found = self._take(record)
-        attempt = _built(record, found)
+        attempt, line = _built(record, found)
         self.secrets |= record.context.secrets
         self.overhead_ms.append(record.overhead_ms)
         self.exchange_ms.extend(x.timings.total_ms for x in attempt.exchanges)
         self.tally.attempt(record, found)
-        record.release(self._written(record.case.id, attempt))
+        record.release(self._written(attempt, line))
 
     def _take(self, record: AttemptRecord) -> AttemptTelemetry:
         if self._collector is None:
@@ -92,9 +92,8 @@ class EvidenceKeeper:
         except OSError as error:
             self._failed = error
 
-    def _written(self, case_id: str, attempt: Attempt) -> Attempt:
+    def _written(self, attempt: Attempt, line: bytes) -> Attempt:
         """Write an attempt down; return what stays of it in memory."""
-        line = archive.encode(case_id, attempt)
         kept = self._add(line)
         if attempt.verdict not in _BRIEF and self._inline_bytes + len(line) <= INLINE_BYTES_MAX:
             self._inline_bytes += len(line)
@@ -138,11 +137,14 @@ class EvidenceKeeper:
         return leaks.scrub_archive(self._directory / archive.FILENAME, evidence, found)
 
 
-def _built(record: AttemptRecord, found: AttemptTelemetry) -> Attempt:
+def _built(record: AttemptRecord, found: AttemptTelemetry) -> tuple[Attempt, bytes]:
+    """Return the attempt and its line of the archive."""
     builder = AttemptBuilder(record, found)
     try:
-        return builder.build()
-    except Exception as error:  # noqa: BLE001 - one odd body must not cost the whole report
+        attempt = builder.build()
+        return attempt, archive.encode(record.case.id, attempt)
+    except Exception as error:  # noqa: BLE001 - one odd text must not cost the whole run
         record.verdict = Verdict.ERROR
         record.reason = f"its evidence can't be shown: {type(error).__name__}"
-        return builder.without_evidence(record.reason)
+        attempt = builder.without_evidence(record.reason)
+        return attempt, archive.encode(record.case.id, attempt)

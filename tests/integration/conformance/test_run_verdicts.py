@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from caas_conformance.suites.caas.context import CaasContext
 from caas_conformance.testing import Asked, Said, ScriptedService
 from caas_conformance.verdicts.judging import exit_code
 from caas_conformance.wire.evidence import derived
+from caas_reports.archive import ArchiveWriter
 from caas_reports.formats import run_json
 from caas_reports.model import Case, Run, Status, Verdict
 from caas_reports.testing import whole
@@ -463,3 +465,39 @@ async def test_who_only_watches_ends_no_run(
     run, _ = await conducted(telemetry=False)
 
     assert (run.verdict, run.counts.passed, len(told)) == (Verdict.PASSED, 3, 1)
+
+
+async def test_evidence_that_can_not_be_written_costs_its_case_alone(
+    conducted: Conduct, phase: Phase, service: ScriptedService
+) -> None:
+    """It is an error of the harness, which says so; the run goes on and is reported."""
+
+    async def unwritable(t: CaseContext) -> None:
+        async with t.step("a half of a pair: \ud800"):
+            await looks(t)
+
+    service.route("GET", "/", Said(200, {}))
+    add(phase, unwritable)
+    add(phase, looks)
+    run, _ = await conducted(telemetry=False)
+
+    assert [case.verdict for case in run.cases] == [Verdict.ERROR, Verdict.PASSED]
+    assert "can't be shown: UnicodeEncodeError" in run.cases[0].reason
+
+
+async def test_a_disk_that_is_full_ends_in_one_error(
+    conducted: Conduct, phase: Phase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the last case, as any other file that can't be written."""
+    add(phase, looks)
+    add(phase, looks)
+    calls = []
+
+    def full(_self: object, _line: bytes) -> None:
+        calls.append(1)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ArchiveWriter, "add_line", full)
+    with pytest.raises(OSError, match="No space left"):
+        await conducted(telemetry=False)
+    assert len(calls) == 1
