@@ -6,7 +6,7 @@ the SDK sees it, and each export's result is noted. Made after the fork: they st
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk._logs.export import (
@@ -24,6 +24,20 @@ BATCH_MAX_ITEMS = 512
 SCHEDULE_DELAY_MS = 1000
 
 _log = get_logger("caas_observability.setup.delivery")
+
+
+def positive(environ: Mapping[str, str], name: str, default: int) -> int:
+    """Read a limit of *environ*.
+
+    Raises:
+        ValueError: It is not a positive whole number.
+    """
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) == 0:
+        raise ValueError(f"{name} is not a positive whole number")
+    return int(text)
 
 
 class Delivery:

@@ -11,16 +11,15 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry._logs import set_logger_provider
-from opentelemetry.exporter.otlp.proto.http import Compression
-from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import LogRecordExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter
 
 from caas_observability.setup import delivery, log_lines, logs, metrics, propagation, tracing
 from caas_observability.setup.cleaning import TEXT_MAX_CHARS
-from caas_observability.setup.delivery import Delivery, LogQueue, SpanQueue
+from caas_observability.setup.delivery import Delivery, LogQueue, SpanQueue, positive
 from caas_observability.setup.drivers import use_stable_names
 from caas_observability.setup.markers import Markers
 from caas_observability.setup.redacting import RedactingLogProcessor, RedactingSpanProcessor
@@ -50,7 +49,7 @@ class Telemetry:
         tracers: TracerProvider | None,
         loggers: LoggerProvider | None,
         deliveries: tuple[Delivery, ...] = (),
-        exporters: tuple[OTLPSpanExporter, OTLPLogExporter] | tuple[()] = (),
+        exporters: tuple[SpanExporter, LogRecordExporter] | tuple[()] = (),
     ) -> None:
         self.service_name = service_name
         self.tracers = tracers
@@ -66,11 +65,27 @@ class Telemetry:
             _, late = await asyncio.wait(stopping, timeout=SHUTDOWN_MAX_S)
             if late:  # what waits to be repeated is given up, and what is left with it
                 for exporter in self._exporters:
-                    exporter.shutdown()  # type: ignore[no-untyped-call]
+                    exporter.shutdown()
         log_lines.flush()
 
 
 _configured: tuple[int, Telemetry] | None = None
+
+
+def exports(environ: Mapping[str, str]) -> bool:
+    """Tell whether *environ* asks for export."""
+    disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()) and not disabled
+
+
+def preload(environ: Mapping[str, str]) -> None:
+    """Import what `configure` will need, so that processes forked from this one share it.
+
+    The exporters bring an HTTP client and the protocol's messages, 6 MiB and 50 ms, which
+    nobody needs who does not export.
+    """
+    if exports(environ):
+        _otlp()
 
 
 def configure(service_name: str, service_version: str, environ: Mapping[str, str]) -> Telemetry:
@@ -93,12 +108,12 @@ def configure(service_name: str, service_version: str, environ: Mapping[str, str
     propagation.install()
     use_stable_names()
     metrics.show_sampling(sampler.refused)
-    endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
-    if not endpoint or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if not exports(environ):
         tracing.install(Recorder(sampler))
         telemetry = Telemetry(name, None, None)
     else:
         resource = describe_process(name, service_version)
+        endpoint = environ["OTEL_EXPORTER_OTLP_ENDPOINT"].strip()
         telemetry = record(resource, sampler, endpoint, environ)
     _configured = (os.getpid(), telemetry)
     return telemetry
@@ -110,21 +125,15 @@ def record(
     """Record traces and logs and export them to *endpoint*; see `configure`."""
     if not endpoint.startswith(("http://", "https://")):
         raise ValueError("OTEL_EXPORTER_OTLP_ENDPOINT is not an http or https URL")
-    endpoint = endpoint.rstrip("/")
-    queue_items = _positive(environ, "OTEL_BSP_MAX_QUEUE_SIZE", delivery.QUEUE_MAX_ITEMS)
+    queue_items = positive(environ, "OTEL_BSP_MAX_QUEUE_SIZE", delivery.QUEUE_MAX_ITEMS)
     spans, records = Delivery("span", queue_items), Delivery("log", queue_items)
-    sending: dict[str, Any] = {
-        "headers": _headers(environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")),
-        "timeout": _positive(environ, "OTEL_EXPORTER_OTLP_TIMEOUT", REQUEST_TIMEOUT_MS) / 1000,
-        "compression": _compression(environ.get("OTEL_EXPORTER_OTLP_COMPRESSION", "")),
-        "max_request_size": REQUEST_MAX_BYTES,
-    }
+    span_exporter, log_exporter = _exporters(endpoint.rstrip("/"), environ)
     batching = {
         "batch_items": min(
-            _positive(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", delivery.BATCH_MAX_ITEMS),
+            positive(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", delivery.BATCH_MAX_ITEMS),
             queue_items,
         ),
-        "delay_ms": _positive(environ, "OTEL_BSP_SCHEDULE_DELAY", delivery.SCHEDULE_DELAY_MS),
+        "delay_ms": positive(environ, "OTEL_BSP_SCHEDULE_DELAY", delivery.SCHEDULE_DELAY_MS),
     }
     ids = DecidedIds()
     tracers = TracerProvider(
@@ -135,14 +144,12 @@ def record(
         id_generator=ids,
         span_limits=SpanLimits(max_attribute_length=TEXT_MAX_CHARS),
     )
-    span_exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", **sending)
     tracers.add_span_processor(SpanQueue(span_exporter, spans, **batching))
     loggers = LoggerProvider(
         resource,
         shutdown_on_exit=False,
         multi_log_record_processor=RedactingLogProcessor(),  # type: ignore[no-untyped-call]
     )
-    log_exporter = OTLPLogExporter(f"{endpoint}/v1/logs", **sending)
     loggers.add_log_record_processor(LogQueue(log_exporter, records, **batching))
     trace.set_tracer_provider(tracers)
     set_logger_provider(loggers)
@@ -190,18 +197,27 @@ def _in_thread(stop: Callable[[], None]) -> asyncio.Future[None]:
     return done
 
 
-def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name, "").strip()
-    if not text:
-        return default
-    if not text.isdecimal() or int(text) == 0:
-        raise ValueError(f"{name} is not a positive whole number")
-    return int(text)
+def _otlp() -> tuple[Any, Any, Any]:
+    """Import and return the exporters of traces and logs, and their ways of compression."""
+    from opentelemetry.exporter.otlp.proto.http import Compression, _log_exporter, trace_exporter  # noqa: PLC0415 - see `preload`
+
+    return trace_exporter.OTLPSpanExporter, _log_exporter.OTLPLogExporter, Compression
 
 
-def _compression(text: str) -> Compression:
+def _exporters(endpoint: str, environ: Mapping[str, str]) -> tuple[SpanExporter, LogRecordExporter]:
+    spans, records, _ = _otlp()
+    sending: dict[str, Any] = {
+        "headers": _headers(environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")),
+        "timeout": positive(environ, "OTEL_EXPORTER_OTLP_TIMEOUT", REQUEST_TIMEOUT_MS) / 1000,
+        "compression": _compression(environ.get("OTEL_EXPORTER_OTLP_COMPRESSION", "")),
+        "max_request_size": REQUEST_MAX_BYTES,
+    }
+    return spans(f"{endpoint}/v1/traces", **sending), records(f"{endpoint}/v1/logs", **sending)
+
+
+def _compression(text: str) -> Any:
     try:
-        return Compression(text.strip() or "none")
+        return _otlp()[2](text.strip() or "none")
     except ValueError:
         raise ValueError("OTEL_EXPORTER_OTLP_COMPRESSION is not none, gzip or deflate") from None
 

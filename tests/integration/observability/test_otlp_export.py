@@ -319,8 +319,11 @@ async def test_an_absent_receiver_is_reported_once_and_counted(start: Start) -> 
     assert sum(b"fails" in line for line in said) <= 1 + sum(b"works" in line for line in said)
 
 
-async def test_recording_goes_on_from_threads_and_after_the_end(start: Start) -> None:
+async def test_recording_goes_on_from_threads_and_after_the_end(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Hashing runs in threads; and shutting down must not break a late request."""
+    monkeypatch.setattr(process, "SHUTDOWN_MAX_S", PATIENCE_S)
     async with OtlpReceiver() as receiver:
         made = start(receiver.endpoint)
 

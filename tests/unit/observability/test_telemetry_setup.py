@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,3 +127,17 @@ def test_the_package_has_no_import_of_the_platform() -> None:
     for module in package.glob("*.py"):
         for line in module.read_text().splitlines():
             assert not line.startswith(("from caas.", "import caas.", "from caas_conformance"))
+
+
+@pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:9"])
+def test_the_exporters_are_imported_by_those_who_export(endpoint: str) -> None:
+    """Before `caas up` forks; seen in a process that has imported nothing else."""
+    code = (
+        "import os, sys; from caas_observability.setup.process import preload; preload(os.environ);"
+        "print('opentelemetry.exporter.otlp.proto.http' in sys.modules)"
+    )
+    environ = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(bool(endpoint))

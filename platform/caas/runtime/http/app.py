@@ -1,6 +1,7 @@
 """Routes in, a complete ASGI application out; what a service opens first is `runtime.service`."""
 
 import gc
+import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,11 +27,12 @@ from caas.runtime.http.server import freeze_heap
 from caas.runtime.http.strict_body import StrictRequest
 from caas.runtime.identity.peers import PeerTrust
 from caas.runtime.settings import RuntimeSettings
-from caas_observability.setup.process import configure
+from caas_observability.setup.process import configure, preload
 
 # Litestar imports its plug-ins with the first application that is made. Now is before `caas up`
 # forks: once for all services, in pages that they share.
 Litestar(openapi_config=None, logging_config=None)
+preload(os.environ)
 
 FastRoutes = Mapping[tuple[str, str], FastHandler]
 
