@@ -16,6 +16,7 @@ PHASES = (
 REQUIREMENTS = (
     Requirement(
         id="HEALTH-1",
+        proofs={"health_lies": ("S01.01",)},
         text="Every service answers its health route without credentials.",
         source="flow-explanation",
         anchor="Phase 1",

@@ -381,7 +381,7 @@ def test_the_axis_stands_above_its_rows(browser: Any, page: Path) -> None:
 def test_the_matrix_names_what_is_uncovered(browser: Any, page: Path) -> None:
     """A requirement without a case is a line, not a gap."""
     browser.open(page, "#/requirements")
-    told = "7 tagged by a case, 0 shown by a fault, 1 uncovered, 1 planned."
+    told = "7 tagged by a case, 1 shown by a fault, 1 uncovered, 1 planned."
     assert told in browser.text(".page-head")
     row = browser.text("#requirement-TENANT-1")
     assert "failed" in row
@@ -411,7 +411,17 @@ def test_the_matrix_tells_planned_from_uncovered(browser: Any, page: Path) -> No
 
     assert browser.texts("tbody th a") == ["CRYPTO-1"]
     assert browser.text(".badge.gap-planned") == "planned"
-    assert browser.texts(".tabs a") == ["All 9", "Not proven 5", "Uncovered 1", "Planned 1"]
+    assert browser.texts(".tabs a") == [
+        "All 9", "Not proven 5", "Tagged, not shown 6", "Uncovered 1", "Planned 1"
+    ]  # fmt: skip
+
+
+def test_the_matrix_tells_what_a_fault_has_shown(browser: Any, page: Path) -> None:
+    """A tag is a claim; the fault that turned its case red stands beside it."""
+    browser.open(page, "#/requirements")
+
+    assert "health_lies" in browser.text("#requirement-HEALTH-1")
+    assert "not shown" in browser.text("#requirement-TENANT-1")
 
 
 def test_then_and_now_is_a_page_and_a_part_of_each_case(browser: Any, page: Path) -> None:

@@ -38,7 +38,13 @@ function requirementRow(one) {
     h('td', {}, known.text, source && h('small', {}, source)),
     h('td', {}, one.cases.length ? badge(one.state) : h('span', { class: `badge gap gap-${one.state}`, title: GAP_HINTS[one.state] }, one.state)),
     h('td', {}, h('span', { class: 'case-chips' }, one.cases.map((id) => caseChip(data.byId.get(id))))),
-    h('td', {}, one.shown.length ? h('ul', { class: 'faults' }, one.shown.map((fault) => h('li', {}, h('code', {}, fault)))) : one.cases.length ? h('span', { class: 'badge gap', title: 'No fault has shown that its breach turns a case red' }, 'not shown') : null));
+    h('td', {}, shownBy(one)));
+}
+
+// A tag is its author's claim; a fault that turned the case red is its proof.
+function shownBy(one) {
+  if (one.shown.length) return h('span', { class: 'case-chips' }, one.shown.map((fault) => h('code', {}, fault)));
+  return one.cases.length > 0 && h('span', { class: 'badge gap', title: 'No fault has shown that its breach turns a case red' }, 'not shown');
 }
 
 function caseChip(found) {
