@@ -78,16 +78,18 @@ class Trail:
         """
         answered = [s for s in self.children(exchange.span_id) if s.kind == "server"]
         asked = [
-            server
+            (call, server)
             for own in answered
             for call in self.children(own.span_id)
             if call.kind == "client"
             for server in self.children(call.span_id)
             if server.kind == "server" and server.service != own.service
         ]
-        if len(asked) != 1 or asked[0].attributes.get(_STATUS) != exchange.status:
+        if len(asked) != 1:
             return None
-        return asked[0].service, asked[0].name
+        ((call, server),) = asked
+        told = call.attributes.get(_STATUS, server.attributes.get(_STATUS))
+        return (server.service, server.name) if told == exchange.status else None
 
     def operation(self, exchange: Exchange) -> str:
         """Name what was asked for: the server span's `METHOD /route`, or the path without ids."""

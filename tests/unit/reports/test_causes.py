@@ -132,8 +132,8 @@ def passed_on(status: int = 200) -> tuple[Span, ...]:
     told = {"http.response.status_code": status}
     return (
         span("s1", "c1", "GET /v1/auth/api-keys", GATEWAY),
-        span("u1", "s1", "GET /keys", GATEWAY, kind="client"),
-        span("a1", "u1", "GET /keys", AUTH, attributes=told),
+        span("u1", "s1", "GET /keys", GATEWAY, kind="client", attributes=told),
+        span("a1", "u1", "GET /keys", AUTH),
     )
 
 
