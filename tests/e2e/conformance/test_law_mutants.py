@@ -156,6 +156,18 @@ def status_misrecorded() -> None:
     layer.describe_answer = lambda span, verb, request, _: describe(span, verb, request, 200)
 
 
+def user_agent_recorded() -> None:
+    """Spans have the client's own words."""
+    layer = part("caas.runtime.http.edge.layer")
+    describe = layer.describe_connection
+
+    def talkative(scope: Any) -> Any:
+        agent = dict(scope["headers"]).get(b"user-agent", b"").decode()
+        return {**describe(scope), "user_agent.original": agent}
+
+    layer.describe_connection = talkative
+
+
 def database_unseen() -> None:
     """Calls to MongoDB leave no span."""
     mongo = part("caas.runtime.data.mongo")
@@ -271,6 +283,7 @@ MUTANTS = {
         Mutant(uptime_stands, "L11.A00"),
         Mutant(status_misrecorded, "L12.G00"),
         Mutant(database_unseen, "L12.A01"),
+        Mutant(user_agent_recorded, "L12.G02"),
         Mutant(issuer_unchecked, "X08.01"),
         Mutant(not_before_unchecked, "X08.01"),
         Mutant(secrets_for_all, "X08.03"),

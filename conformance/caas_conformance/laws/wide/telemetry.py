@@ -61,6 +61,17 @@ def _add(phase: Phase, book: Book, service: str) -> None:
         """Red when a record is missing, doubled, under another request, or tells a wrong value."""
         await crowd_is_recorded(World(t, book), service)
 
+    @phase.case(
+        f"{phase.id}.{letter}02",
+        f"{service}: nothing of the client's choice but ids is recorded",
+        proves="What people put into a path, a query or a header by mistake is not kept in logs.",
+        requirements=book.requirements[LAW],
+        tags=[service, "security"],
+    )
+    async def texts_are_not_recorded(t: CaseContext) -> None:
+        """Red when a text that a client has chosen is found in a span or a log line."""
+        await texts_stay_out(World(t, book), service)
+
     if book.database:
 
         @phase.case(
@@ -231,6 +242,32 @@ def _check_times(t: CaseContext, found: _Found, exchanges: Sequence[ExchangeReco
             wrong.append([x.id, "line", round(told_s, 4), "span", round(took_s, 4)])
     with t.check("times", "spans and lines lie within the wire's times", go_on=True) as check:
         check.equal(Value("records at another time", wrong[:SHOWN_MAX]), [])
+
+
+async def texts_stay_out(world: World, service: str) -> None:
+    """Put a word of one's own into every place of a request, and look for it."""
+    t = world.t
+    party = await world.party()
+    canary = t.unique("canary")
+    headers = dict.fromkeys(
+        ("user-agent", "referer", "origin", "x-canary", "accept-language"), canary
+    )
+    for operation in world.book.operations:
+        if operation.service != service or not operation.opens or operation.itself:
+            continue
+        kind = operation.opens[0]
+        for credential in (await world.credential(party, kind), {"authorization": canary}):
+            await world.perform(
+                operation, credential, party, dict.fromkeys(operation.parameters, canary),
+                body={canary: canary}, query={canary: canary}, headers=headers,
+            )  # fmt: skip
+    answer = await t.service(service).get(f"/{canary}", headers=headers)
+    recorded = await t.recorded()
+    with t.check("absent", "the word is in no span and in no log line") as check:
+        check.between(recorded.at("spans").length, 1, 100_000)
+        check.between(recorded.at("logs").length, 1, 100_000)
+        check.lacks(recorded.derive("text", repr), canary)
+        check.status(answer, 404, because="no route is named by chance")
 
 
 async def writes_show(world: World, service: str) -> None:
