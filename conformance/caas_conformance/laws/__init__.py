@@ -19,6 +19,7 @@ from caas_conformance.laws.wide.spellings import spellings
 from caas_conformance.laws.wide.telemetry import telemetry
 from caas_conformance.laws.wide.truth import truth
 from caas_conformance.laws.wide.unsampled import unsampled
+from caas_conformance.laws.wide.widening import widening
 from caas_conformance.laws.written import written
 
 LAWS = {
@@ -30,6 +31,7 @@ LAWS = {
     "L05": written,
     "L06": once,
     "L07": lifetimes,
+    "L20": widening,
     "L08": limits,
     "L09": unsampled,
     "L10": spellings,

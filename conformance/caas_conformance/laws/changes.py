@@ -1,6 +1,6 @@
 """What differs between two looks at the same state, leaf by leaf."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from caas_conformance.wire.evidence import MISSING, Value
@@ -8,24 +8,37 @@ from caas_conformance.wire.evidence import MISSING, Value
 SHOWN_MAX = 20
 
 
-def changes_between(
-    before: Mapping[str, Any], after: Mapping[str, Any], *, but: Collection[str] = ()
-) -> Value:
+class Seen(dict[str, Any]):
+    """One look at everything that a party can read, by operation.
+
+    Attributes:
+        exchanges: The exchange that showed it, by operation.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.exchanges: dict[str, str] = {}
+
+
+def changes_between(before: Seen, after: Seen, *, but: Collection[str] = ()) -> Value:
     """Return as evidence what changed: `{path: "before -> after"}`, empty for nothing.
 
     What lies at a name in *but* is not compared. At most `SHOWN_MAX` are listed; a longer list
-    says how many there are.
+    says how many there are. The evidence is the exchange that showed the first of them.
     """
-    found = {
-        path: words
-        for path, words in _differences("", before, after)
-        if path.rpartition(".")[2] not in but
-    }
+    found: dict[str, str] = {}
+    exchange = None
+    for operation in sorted({*before, *after}):
+        old, new = before.get(operation, MISSING), after.get(operation, MISSING)
+        for path, words in _differences(operation, old, new):
+            if path.rpartition(".")[2] not in but:
+                found[path] = words
+                exchange = exchange or after.exchanges.get(operation)
     if len(found) > SHOWN_MAX:
         shown = dict(list(found.items())[:SHOWN_MAX])
         shown["..."] = f"{len(found)} changes"
         found = shown
-    return Value("changes", found)
+    return Value("changes", found, exchange)
 
 
 def _differences(path: str, before: Any, after: Any) -> Iterator[tuple[str, str]]:

@@ -71,8 +71,11 @@ class Operation:
         issues: The tokens of its answer, the one that opens doors first.
         renewed_by: The number of the operation that renews them; it takes `refresh_token`.
         shorter: The member of the body that asks for a shorter life, in seconds.
+        grants: The member of the body that lists what a credential made here is to hold.
         loose: Members of the body that must mean something, too: a credential, somebody's id.
         itself: The operation is about the credential it is called with: a fresh one each time.
+        lone: It is the whole platform's, and no two may do it at once: its success is the
+            business of a case of its own.
         visible: Whether what it does shows in what its owner can read.
         repeatable: Whether it can be done twice in a row.
     """
@@ -102,8 +105,10 @@ class Operation:
     issues: tuple[Token, ...] = ()
     renewed_by: str = ""
     shorter: str = ""
+    grants: str = ""
     loose: frozenset[str] = frozenset()
     itself: bool = False
+    lone: bool = False
     visible: bool = True
     repeatable: bool = True
 
@@ -209,6 +214,14 @@ class Book:
     def resource_named_by(self, parameter: str) -> Resource | None:
         """Return the resource whose name a parameter takes."""
         return next((r for r in self.resources if r.parameter == parameter), None)
+
+    def doors(self, resource: str, *, first: str) -> list[Operation]:
+        """Return the operations that show one of *resource*, those of the service *first* first.
+
+        Where the one who did it shows the fault itself, nobody else need be suspected.
+        """
+        found = [operation for operation in self.operations if operation.shows == resource]
+        return sorted(found, key=lambda operation: operation.service != first)
 
     def maker_of(self, operation: Operation) -> Resource | None:
         """Return the resource that *operation* lists, where one can be made at will."""

@@ -58,7 +58,12 @@ async def gone_holds(world: World, operation: Operation) -> None:
     credential = await world.credential(party, kind)
     neighbour = await world.named(party, operation, kind)
     victim = await world.named(party, operation, kind)
-    doors = [door for door in book.operations if door.shows == operation.ends]
+    doors = book.doors(operation.ends, first=operation.service)
+    lists = [
+        one
+        for one in sorted(book.operations, key=lambda o: o.service != operation.service)
+        if one.lists == operation.ends and kind in one.opens
+    ]
     asked = _Asked(world, operation, party, kind)
     async with t.step("before"):
         for door in doors:
@@ -71,6 +76,8 @@ async def gone_holds(world: World, operation: Operation) -> None:
     async with t.step("gone"):
         for door in doors:
             await asked.refuses(door, victim)
+        for one in lists:
+            await asked.lists(one, gone=victim, there=neighbour)
         await asked.useless(victim)
     async with t.step("neighbour"):
         for door in doors:
@@ -108,6 +115,17 @@ class _Asked:
             c.status(later[0], REFUSED, because="which of them is the service's choice")
             found = sorted({str(answer.status) for answer in later})
             c.equal(derived("every later answer", found, of=later), [str(later[0].status)])
+
+    async def lists(
+        self, one: Operation, *, gone: Mapping[str, str], there: Mapping[str, str]
+    ) -> None:
+        """Check that a list has the neighbour and no longer what was ended."""
+        resource = next(r for r in self._world.book.resources if r.name == one.lists)
+        answer = await self._look(one, there)
+        with self._check(f"list-{one.number}", f"{one.service} {one.name} has dropped it") as check:
+            check.status(answer, one.success)
+            check.contains(answer.text, there[resource.parameter])
+            check.lacks(answer.text, gone[resource.parameter])
 
     async def wields(self, names: Mapping[str, str], when: str) -> None:
         """Check that whoever holds it gets in, where it is a credential itself."""

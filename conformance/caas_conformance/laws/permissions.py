@@ -58,14 +58,19 @@ async def matrix_holds(world: World, operation: Operation) -> None:
     await world.seen(party)
     refused = await _credentials_refused(world, operation, party)
     names = await world.named(party, operation, operation.opens[0])
+    fellow, owned = await _fellow(world, operation, party)
     before = await world.seen(party)
     await _refuse(world, operation, party, names, refused)
     if operation.owner is not Owner.NOBODY and operation.parameters:
-        await _hide_from_strangers(world, operation, names)
+        stranger = await world.party()
+        for kind in operation.opens:
+            await _hide(world, operation, names, (stranger, kind), "stranger")
+        for kind, theirs in owned.items():
+            await _hide(world, operation, theirs, (fellow, kind), "fellow")
     after = await world.seen(party)
     with world.t.check("no-effect", "no refused request had an effect") as check:
         check.equal(changes_between(before, after), {})
-    for kind in operation.opens:
+    for kind in () if operation.lone else operation.opens:
         await _allow(world, operation, party, kind)
 
 
@@ -97,22 +102,39 @@ async def _refuse(
             check.status(answer, statuses, because="a service need not know every kind")
 
 
-async def _hide_from_strangers(
-    world: World, operation: Operation, names: Mapping[str, str]
+async def _fellow(
+    world: World, operation: Operation, party: Party
+) -> tuple[Party, dict[str, dict[str, str]]]:
+    """Make another person of the account, and what the first one owns, by kind of credential."""
+    fellow = await world.book.principals.fellow(world.t, party)
+    owned: dict[str, dict[str, str]] = {}
+    if operation.owner is Owner.PERSON and operation.parameters and fellow is not party:
+        for kind in operation.opens:
+            if not world.book.kind(kind).shared:
+                await world.credential(fellow, kind)
+                owned[kind] = await world.named(party, operation, kind)
+    return fellow, owned
+
+
+async def _hide(
+    world: World,
+    operation: Operation,
+    names: Mapping[str, str],
+    other: tuple[Party, str],
+    who: str,
 ) -> None:
-    """Compare another's thing with one that does not exist, for everyone who may ask."""
-    stranger = await world.party()
+    """Compare another's thing with one that does not exist, for somebody who may ask."""
+    asking, kind = other
+    if kind not in world.book.principals.of_parties:
+        return
     unknown = world.unknown(operation)
-    for kind in operation.opens:
-        if kind not in world.book.principals.of_parties:
-            continue
-        credential = await world.credential(stranger, kind)
-        theirs = await world.perform(operation, credential, stranger, names)
-        missing = await world.perform(operation, credential, stranger, unknown)
-        with world.t.check(
-            f"hidden-{kind}", f"to a stranger's {kind} it is as if it were not there", go_on=True
-        ) as check:
-            check_same(check, (theirs, names), (missing, unknown))
+    credential = await world.credential(asking, kind)
+    theirs = await world.perform(operation, credential, asking, names)
+    missing = await world.perform(operation, credential, asking, unknown)
+    with world.t.check(
+        f"hidden-{who}-{kind}", f"to a {who}'s {kind} it is as if it were not there", go_on=True
+    ) as check:
+        check_same(check, (theirs, names), (missing, unknown))
 
 
 async def _allow(world: World, operation: Operation, party: Party, kind: str) -> None:

@@ -204,7 +204,7 @@ def _breaking(s: Mapping[str, Any], valid: Any) -> Iterator[tuple[str, Any]]:
     kind = str(s.get("type"))
     for value in WRONG_TYPES.get(kind, ()):
         yield "type", value
-    if "type" in s and not s.get("nullable"):
+    if not s.get("nullable") and ("type" in s or None not in s.get("enum", (None,))):
         yield "type", None
     if "enum" in s or "const" in s:
         yield "enum", "no-such-value"

@@ -5,6 +5,7 @@ from typing import Any
 
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.errors import AuthoringError
+from caas_conformance.laws.changes import Seen
 from caas_conformance.laws.facts import Book, Operation, Owner, Resource
 from caas_conformance.laws.parties import Party
 from caas_conformance.wire.answer import Answer
@@ -128,17 +129,19 @@ class World:
             if isinstance(value, str) and value:
                 self.t.secret(value)
 
-    async def seen(self, party: Party) -> dict[str, Any]:
+    async def seen(self, party: Party) -> Seen:
         """Return everything *party* can read, by operation, without what changes by itself."""
         # First all who look: making one of them may be something that another one sees.
         looking = {k: await self.credential(party, k) for k in self.book.principals.observers}
-        found: dict[str, Any] = {}
+        found = Seen()
         for operation in self.book.readable:
             kind = next(k for k in looking if k in operation.opens)
             names = await self.named(party, operation, kind)
             answer = await self.perform(operation, looking[kind], party, names)
             calm = _without(answer.json, self.book.volatile)
-            found[f"{operation.service} {operation.name}"] = [answer.status, calm]
+            name = f"{operation.service} {operation.name}"
+            found[name] = [answer.status, calm]
+            found.exchanges[name] = answer.exchange_id
         return found
 
     def _resource(self, parameter: str) -> Resource:

@@ -11,7 +11,7 @@ from typing import Any
 
 from caas_conformance.authoring.context import CaseContext
 from caas_conformance.authoring.definition import Phase
-from caas_conformance.laws.changes import changes_between
+from caas_conformance.laws.changes import Seen, changes_between
 from caas_conformance.laws.facts import Book, Operation
 from caas_conformance.laws.parties import Party
 from caas_conformance.laws.world import World
@@ -87,7 +87,7 @@ class _Writer:
         self._operation = operation
         self._party = party
         self._kind = operation.opens[0]
-        self._doors = [d for d in world.book.operations if d.shows == operation.changes]
+        self._doors = world.book.doors(operation.changes, first=operation.service)
 
     async def send(self, body: Mapping[str, Any]) -> Answer:
         """Write *body*."""
@@ -123,9 +123,7 @@ class _Writer:
         with world.t.check(f"shown-{word}", "every member shows somewhere", go_on=True) as check:
             check.equal(Value("members that no door shows", unseen), [])
 
-    async def only_changed(
-        self, before: Mapping[str, Any], body: Mapping[str, Any], word: str
-    ) -> None:
+    async def only_changed(self, before: Seen, body: Mapping[str, Any], word: str) -> None:
         """Check that nothing changed but what *body* names."""
         after = await self._world.seen(self._party)
         named = {member[-1] for member in leaves(body)}

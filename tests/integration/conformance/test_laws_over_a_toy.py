@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from caas_conformance.authoring import Suite
+from caas_conformance.authoring import ContractFacts, Suite
 from caas_conformance.authoring.definition import Phase
 from caas_conformance.cli.progress import Quiet
 from caas_conformance.engine.runner import Options
@@ -54,7 +54,16 @@ def judge(tmp_path: Path) -> Iterator[Judge]:
         toy, url = start(fault)
         started.append(toy)
         phases: list[Phase] = every_law(_facts().BOOK)
-        suite = Suite(name="toy", title="a toy", phases="none", requirements=Path())
+        suite = Suite(
+            name="toy",
+            title="a toy",
+            phases="none",
+            requirements=Path(),
+            document="/openapi.json",
+            contract=ContractFacts(
+                public_members=frozenset({"key"}), unseen={}, requirements=("REQ-01",)
+            ),
+        )
         request = RunRequest(
             suite=LoadedSuite(suite, phases, REGISTRY),
             plan=[case for phase in phases for case in phase.cases],
@@ -88,7 +97,7 @@ async def test_a_sound_toy_is_green(judge: Judge) -> None:
 
     assert red(run) == set()
     laws = {case.id[:3] for case in run.cases}
-    assert laws >= {"L00", "L01", "L02", "L03", "L04", "L05"}
+    assert laws >= {"L00", "L01", "L02", "L03", "L04", "L05", "L07"}
     assert {f"L01.T0{n}" for n in range(2, 9)} <= {case.id for case in run.cases}
 
 
@@ -100,6 +109,9 @@ async def test_a_sound_toy_is_green(judge: Judge) -> None:
         ("page-repeats", {"L03.T05"}),
         ("undead", {"L04.T08"}),
         ("lost-write", {"L05.T04"}),
+        ("milliseconds", {"L07.T11"}),
+        ("immortal", {"L07.T511"}),
+        ("undocumented", {"L01.T03", "L05.T04"}),
         ("unrecorded-unchecked", {"L09.T03", "L09.T08"}),
     ],
 )

@@ -1,4 +1,4 @@
-"""Laws of a platform as a whole: limits, spellings, what is recorded, numbers and times.
+"""Laws of a platform as a whole: scopes, limits, spellings, what is recorded, numbers and times.
 
 Laws that judge what one operation does for whom are in the room above.
 """

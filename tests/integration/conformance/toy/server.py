@@ -1,10 +1,11 @@
-"""A toy service: boards of notes with keys and sessions, ten routes, and faults to order.
+"""A toy service: boards of notes with keys and sessions, a dozen routes, and faults to order.
 
     python server.py FAULT
 
 says its port on standard output. Nothing of it knows the runner; nothing of the runner knows it.
 """
 
+import base64
 import secrets
 import sys
 import threading
@@ -33,6 +34,7 @@ class Board:
 
 BOARDS: dict[str, Board] = {}
 KEYS: dict[str, tuple[Board, frozenset[str], float]] = {}
+REFRESH: dict[str, tuple[Board, int, float]] = {}
 LOCK = threading.Lock()
 SCOPES = frozenset({"note:read", "note:write"})
 
@@ -62,9 +64,41 @@ def new_key(board: Board, body: Any) -> Reply:
     return 201, {"id": secrets.token_hex(8), "key": _key(board, frozenset(scopes), TTL_S)}
 
 
+def new_session(board: Board, body: Any) -> Reply:
+    """Open a session, of a shorter life if that is asked for."""
+    ttl_s = _checked(body, {"ttl_s": int}, ("ttl_s",)).get("ttl_s", TTL_S)
+    if not 1 <= ttl_s <= TTL_S:
+        raise RefusedError(400, "ttl_s")
+    return 201, _tokens(board, ttl_s)
+
+
+def renew_session(_: Any, body: Any) -> Reply:
+    """Trade a refresh token for a new pair."""
+    held = REFRESH.get(_checked(body, {"refresh_token": str}, ())["refresh_token"])
+    if held is None or held[2] < time.time():
+        raise RefusedError(401)
+    return 200, _tokens(held[0], held[1])
+
+
+def _tokens(board: Board, ttl_s: int) -> dict[str, Any]:
+    now_s = int(time.time())
+    session_id = secrets.token_hex(8)
+    parts = [{"alg": "none"}, {"iat": now_s, "exp": now_s + ttl_s, "jti": session_id}]
+    texts = [base64.urlsafe_b64encode(msgspec.json.encode(p)).rstrip(b"=").decode() for p in parts]
+    token = ".".join([*texts, "toy"])
+    life_s = 3600 if FAULT == "immortal" else ttl_s
+    KEYS[token] = board, frozenset({"note:read"}), now_s + life_s
+    refresh = secrets.token_urlsafe(16)
+    REFRESH[refresh] = board, ttl_s, now_s + ttl_s
+    told = ttl_s * 1000 if FAULT == "milliseconds" else ttl_s
+    return {"id": session_id, "access_token": token, "refresh_token": refresh,
+            "expires_in": told}  # fmt: skip
+
+
 def show_board(board: Board, _: Any) -> Reply:
     """Show the board."""
-    return 200, {"id": board.id, "title": board.title}
+    shown = {"id": board.id, "title": board.title}
+    return 200, {**shown, "owner": "root"} if FAULT == "undocumented" else shown
 
 
 def name_board(board: Board, body: Any) -> Reply:
@@ -146,7 +180,8 @@ def _checked(body: Any, members: dict[str, type], optional: tuple[str, ...]) -> 
     for name, kind in members.items():
         if name not in body and name not in optional:
             raise RefusedError(400, name)
-        if name in body and not isinstance(body[name], kind):
+        wrong = name in body and not isinstance(body[name], kind)
+        if wrong or isinstance(body.get(name), bool):
             raise RefusedError(400, name)
         if kind is list and not all(isinstance(element, str) for element in body[name]):
             raise RefusedError(400, f"{name}[0]")
@@ -156,6 +191,8 @@ def _checked(body: Any, members: dict[str, type], optional: tuple[str, ...]) -> 
 ROUTES: dict[tuple[str, str], tuple[Callable[[Any, Any], Reply], str]] = {
     ("POST", "/boards"): (new_board, ""),
     ("POST", "/keys"): (new_key, "any"),
+    ("POST", "/sessions"): (new_session, "note:read"),
+    ("POST", "/renewals"): (renew_session, ""),
     ("GET", "/board"): (show_board, "note:read"),
     ("PUT", "/board"): (name_board, "note:write"),
     ("GET", "/notes"): (list_notes, "note:read"),
@@ -181,7 +218,18 @@ def _object(**members: Any) -> dict[str, Any]:
 _NOTE = _object(id={"type": "string"}, text={"type": "string"})
 _BOARD = _object(id={"type": "string"}, title={"type": "string"})
 _KEY = _object(id={"type": "string"}, key={"type": "string"})
+_PAIR = _object(
+    id={"type": "string"},
+    access_token={"type": "string"},
+    refresh_token={"type": "string"},
+    expires_in={"type": "integer"},
+)
 BODIES = {
+    "POST /sessions": {
+        **_object(ttl_s={"type": "integer", "minimum": 1, "maximum": TTL_S}),
+        "required": [],
+    },
+    "POST /renewals": _object(refresh_token={"type": "string"}),
     "POST /keys": _object(
         scopes={"type": "array", "items": {"type": "string", "enum": sorted(SCOPES)}}
     ),
@@ -189,6 +237,8 @@ BODIES = {
     "POST /notes": _object(text=_text(20)),
 }
 ANSWERS = {
+    "POST /sessions": (201, _PAIR),
+    "POST /renewals": (200, _PAIR),
     "POST /boards": (201, {**_KEY, "additionalProperties": True}),
     "POST /keys": (201, _KEY),
     "GET /board": (200, _BOARD),
@@ -257,7 +307,9 @@ class Toy(BaseHTTPRequestHandler):
                 )
         except RefusedError as refusal:
             errors = [{"path": refusal.path, "message": "no"}] if refusal.path else []
-            status, answer = refusal.status, {"status": refusal.status, "errors": errors}
+            status = refusal.status
+            answer = {"type": "about:blank", "title": "no", "status": status, "detail": "no",
+                      "errors": errors}  # fmt: skip
         body = b"" if answer is None else msgspec.json.encode(answer)
         kind = "application/json" if status < 400 else "application/problem+json"
         self.send_response(status)
@@ -293,7 +345,8 @@ class Toy(BaseHTTPRequestHandler):
         return handler(board, argument)
 
     def _board(self, scope: str) -> Board:
-        held = KEYS.get(self.headers.get("x-key", ""))
+        bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
+        held = KEYS.get(self.headers.get("x-key", bearer))
         if held is None or held[2] < time.time():
             raise RefusedError(401)
         unchecked = FAULT == "scope-unchecked" or (

@@ -109,7 +109,7 @@ OPERATIONS = (
               body=bodies.internal_app_credentials, loose=APP, makes=SESSION, id_at="session_id",
               issues=SESSION_TOKENS, renewed_by="A14"),
     Operation(number="A27", service=AUTH, method="POST", path=f"{INTERNAL}/signing-keys/rotate",
-              opens=(SERVICE,), success=201, visible=False, repeatable=False),
+              opens=(SERVICE,), success=201, lone=True, visible=False, repeatable=False),
     Operation(number="A28", service=AUTH, method="GET", path=TENANTS, opens=(SERVICE,),
               owner=Owner.PARTY, shows=TENANT),
     Operation(number="A29", service=AUTH, method="PATCH", path=TENANTS, opens=(SERVICE,),

@@ -14,6 +14,7 @@ from caas_conformance.laws.wide.spellings import LAW as SPELLINGS
 from caas_conformance.laws.wide.telemetry import LAW as TELEMETRY
 from caas_conformance.laws.wide.truth import LAW as TRUTH
 from caas_conformance.laws.wide.unsampled import LAW as UNSAMPLED
+from caas_conformance.laws.wide.widening import LAW as WIDENING
 from caas_conformance.laws.written import LAW as WRITTEN
 from caas_conformance.suites.caas.facts import auth, gateway
 from caas_conformance.suites.caas.facts.comparisons import COMPARISONS
@@ -54,6 +55,7 @@ BOOK = Book(
         WRITTEN: ("LAW-06",),
         ONCE: ("LAW-07",),
         LIFETIMES: ("LAW-08",),
+        WIDENING: ("LAW-09",),
         LIMITS: ("LAW-11",),
         UNSAMPLED: ("LAW-12",),
         SPELLINGS: ("LAW-13",),

@@ -40,7 +40,7 @@ OPERATIONS = (
               paged=True),
     Operation(number="G05", service=GATEWAY, method="POST", path="/v1/auth/api-keys",
               opens=ANY_OF_TENANT, scope="apikey:write", owner=Owner.PARTY, success=201,
-              idempotent=True, body=new_key, makes=API_KEY),
+              idempotent=True, body=new_key, makes=API_KEY, grants="scopes"),
     Operation(number="G06", service=GATEWAY, method="GET", path="/v1/auth/api-keys/{api_key_id}",
               opens=ANY_OF_TENANT, scope="apikey:read", owner=Owner.PARTY, shows=API_KEY),
     Operation(number="G07", service=GATEWAY, method="DELETE",

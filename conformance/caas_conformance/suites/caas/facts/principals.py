@@ -27,7 +27,7 @@ SESSION_TOKENS = (
 CLIENT_TOKENS = (Token(at="access_token", kind=ADMIN, ttl_s=CLIENT_S, told_at="expires_in"),)
 
 KINDS = (
-    Kind(ADMIN, person=ADMIN),
+    Kind(ADMIN, person=ADMIN, shared=True),
     Kind(USER, narrows=True, person=USER),
     Kind(KEY, narrows=True, person=USER),
     Kind(SERVICE),
@@ -50,6 +50,7 @@ class CaasPrincipals(Principals[CaasContext]):
 
     kinds = KINDS
     permissions = PERMISSIONS
+    shorthands = ("read", "write")
     observers = (ADMIN, USER)
     of_parties = (ADMIN, USER, KEY)
 
@@ -57,6 +58,10 @@ class CaasPrincipals(Principals[CaasContext]):
         """Register a tenant; its user is made with the first session."""
         tenant = await t.tenants.register(plan="enterprise")
         return Party(tenant, t.unique("user"))
+
+    async def fellow(self, t: CaasContext, party: Party) -> Party:
+        """Name another user of the same tenant."""
+        return Party(party.account, t.unique("fellow"))
 
     async def credential(
         self, t: CaasContext, party: Party, kind: str, permissions: frozenset[str] | None
