@@ -12,18 +12,20 @@ from caas_conformance.plan import lint, suites
 from caas_conformance.plan.requirements import Registry, load
 from caas_reports.model import Requirement
 
-MUTANTS = Path(__file__).parents[2] / "e2e" / "conformance" / "test_mutants.py"
+PROGRAMS = Path(__file__).parents[2] / "e2e" / "conformance"
 
 
 @pytest.fixture(scope="module")
 def mutants() -> dict[str, Any]:
     """The faults that the platform is given, by name."""
-    spec = importlib.util.spec_from_file_location("the_mutants", MUTANTS)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: dict[str, Any] = module.MUTANTS
+    found: dict[str, Any] = {}
+    for name in ("test_mutants", "test_law_mutants"):
+        spec = importlib.util.spec_from_file_location(name, PROGRAMS / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found |= module.MUTANTS
     return found
 
 
