@@ -14,6 +14,7 @@ from caas_conformance.wire.answer import Answer
 
 LAW = "widening"
 FORBIDDEN = 403
+REASON = "the same with the permission succeeds, so that it is what is refused"
 
 
 def widening(book: Book, phase_id: str) -> Phase:
@@ -82,7 +83,7 @@ async def grants_hold(world: World, operation: Operation) -> None:
             answer = await _ask(world, operation, party, credential, names, scopes)
             words = what.replace(" ", "-")
             with t.check(f"{words}-{kind}", f"a {kind} can't ask for {what}", go_on=True) as check:
-                check.status(answer, FORBIDDEN)
+                check.status(answer, FORBIDDEN, because=REASON)
 
 
 async def _ask(
@@ -121,7 +122,7 @@ async def renewals_hold(world: World, operation: Operation) -> None:
             shut = await world.perform(door, bearer, party, {})
             title = f"what a narrow {kind} {when} does not open {door.name}"
             with t.check(f"{when}-{kind}", title, go_on=True) as check:
-                check.status(shut, FORBIDDEN)
+                check.status(shut, FORBIDDEN, because=REASON)
         for other in doors[1:]:
             if other.scope == door.scope:
                 continue
