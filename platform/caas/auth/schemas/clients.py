@@ -103,7 +103,7 @@ def registration_of(made: Registered) -> Registration:
         tenant_id=made.client.tenant_id,
         api_key=made.api_key,
         api_secret=made.api_secret,
-        message="Registered. Keep the key and the secret: neither can be shown again.",
+        message="Registered. Keep the key and the secret; neither can be shown again.",
     )
 
 
