@@ -27,7 +27,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}'
 
 conformance: $(VENV)/.run ## Boot the platform, run every phase, write the reports, compare with the seed run
-	@$(BIN)/caas conformance run -n $(PARALLEL) --min-cases 120 --min-coverage 100 --min-shown 10 $(ARGS)
+	@$(BIN)/caas conformance run -n $(PARALLEL) --min-cases 120 --min-coverage 100 --min-shown 30 $(ARGS)
 
 test: $(VENV)/.dev ## Run every test; ends by naming what was left out and why
 	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)

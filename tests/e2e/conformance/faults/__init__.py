@@ -9,6 +9,7 @@ from faults import (
     lifetimes,
     lists,
     permissions,
+    reasons,
     telemetry,
     writes,
 )
@@ -18,6 +19,7 @@ MODULES = (
     answers,
     credentials,
     permissions,
+    reasons,
     constraints,
     lists,
     endings,
