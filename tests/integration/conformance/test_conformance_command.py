@@ -1,5 +1,6 @@
 """The command line: selection, targets, exit codes and what it prints."""
 
+import gzip
 import re
 import subprocess
 from base64 import b64encode
@@ -22,6 +23,7 @@ from caas_conformance.testing import Said, ScriptedService, ThreadedServices
 from caas_reports.model import Requirement
 
 Invoke = Callable[..., Result]
+GZIP = b"\x1f\x8b"
 SUITE = Suite(
     name="caas", title="a scripted service", phases="none", requirements=Path(), markers="/health"
 )
@@ -212,7 +214,9 @@ def test_credentials_of_a_url_are_sent_and_shown_nowhere(
         "Basic " + b64encode(b"us@er:pass/word-of-this-test").decode()
     }
     assert run["target"]["urls"] == {"auth-service": service.url}
-    said = [result.output, shown.output, *(f.read_text("utf-8") for f in directory.iterdir())]
+    files = [f.read_bytes() for f in directory.iterdir()]
+    texts = [gzip.decompress(f) if f.startswith(GZIP) else f for f in files]
+    said = [result.output, shown.output, *(text.decode("utf-8") for text in texts)]
     assert [text for text in said if any(secret in text for secret in SPELLINGS)] == []
     again = subprocess.run(
         ["/bin/sh", "-c", f"printf '%s\\n' {run['cases'][3]['reproduce']}"],

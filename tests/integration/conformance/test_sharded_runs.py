@@ -116,7 +116,7 @@ def test_a_red_shard_makes_the_whole_red(service: ScriptedService, tmp_path: Pat
 
     assert ([code for code, _ in parts], merged.exit_code) == ([0, 1], 1), merged.output
     run = run_json.read(tmp_path / "merged" / "latest")
-    gate = next(g for g in run.gates if g.name == "requirements covered")
+    gate = next(g for g in run.gates if g.name == "requirements tagged")
     assert (gate.verdict, gate.detail) == (Verdict.FAILED, "6 of 7: R2")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from faults.mutant import mutant, part
 
 
-@mutant("L04", red="L04.G07 L04.A34", place="gateway")
+@mutant("L04", red="L04.G07 L04.A34", place="")
 def keys_cached() -> None:
     """The gateway believes a key for a minute without asking again."""
     client = part("caas.gateway.clients:AuthClient")
@@ -62,7 +62,7 @@ def ended_session_shown() -> None:
     session.is_open = lambda _self, _now_ms: True
 
 
-@mutant("L04", red="L04.A19 L04.G10", place="gateway")
+@mutant("L04", red="L04.A19 L04.G10")
 def endings_not_announced() -> None:
     """The end of a session is stored, and nobody else is told."""
     endings = part("caas.auth.service.sessions.endings:Endings")

@@ -55,7 +55,7 @@ def repeats_unguarded() -> None:
     idempotency.serve = unguarded
 
 
-@mutant("L06", red="L06.A11 L06.G05")
+@mutant("L06", red="L06.G05")
 def no_lock() -> None:
     """Repetitions find an answer that is there, and do not wait for one that is being made."""
     idempotency = part("caas.runtime.http.idempotency:Idempotency")
