@@ -46,7 +46,7 @@ def hour_for_users() -> None:
     part("caas.auth.service.sessions.sdk").access_claims = domain.access_claims = longer
 
 
-@mutant("L07", red="L07.A513 L07.G515")
+@mutant("L07", red="L07.A513 L07.G515", place="")  # every service has it
 def expiry_ignored() -> None:
     """A token that has expired is taken for another minute."""
     remembered = part("caas.runtime.identity.tokens:_Verified")
